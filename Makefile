@@ -1,0 +1,53 @@
+# Every command of the project. A fresh clone needs make and Python 3.11 or newer, nothing else.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements-dev.lock pyproject.toml
+	@$(PYTHON) tools/make_venv.py $(VENV)
+	@touch $@
+
+setup: $(READY) ## create .venv with everything pinned
+
+run: $(READY) ## run an agent that keeps nothing, on http://127.0.0.1:8500
+	@$(BIN)/fairlead agent -dev
+
+test: lint types ## all checks and tests: what CI runs (under 10 minutes on 2 cores)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(READY) ## ruff: rules and format
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+
+types: $(READY) ## mypy --strict
+	@$(BIN)/mypy
+
+fix: $(READY) ## let ruff mend what it can
+	@$(BIN)/ruff check --fix --quiet; $(BIN)/ruff format --quiet
+
+conformance: $(READY) ## the same requests to real Consul and to Fairlead, answers compared
+	@$(BIN)/python -m pytest tests/conformance -rs
+
+test-crash: $(READY) ## kill -9 a hundred times under load, count what was lost
+	@FAIRLEAD_KILLS=100 $(BIN)/python -m pytest tests/crash -rs -s
+
+test-fuzz: $(READY) ## fuzz requests and configuration for ten minutes
+	@FAIRLEAD_FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest tests/fuzz -rs
+
+bench: $(READY) ## Fairlead and, where it can be had, Consul under the same load; prints ratios
+	@$(BIN)/python -m bench
+
+lock: ## pin the development requirements anew
+	@$(PYTHON) tools/make_venv.py --lock requirements-dev.lock
+
+clean: ## remove what the targets made
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis build dist
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: help setup run test lint types fix conformance test-crash test-fuzz bench lock clean
