@@ -1,0 +1,136 @@
+"""Every kind of write, as a frozen record that carries its own time and ids.
+
+Given the same state and the same command the outcome is the same, wherever and
+whenever it is decided. `core/decide.py` says which rule decides which command.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from fairlead.core.rows import CheckRow, MarkRow, NodeRow, SessionRow
+
+__all__ = [
+    "CatalogRegister",
+    "Command",
+    "KVDelete",
+    "KVDeleteTree",
+    "KVLock",
+    "KVOp",
+    "KVSet",
+    "KVUnlock",
+    "MarkSet",
+    "SessionCreate",
+    "SessionDestroy",
+    "TombstonesReap",
+    "Txn",
+]
+
+
+class KVSet(Struct, frozen=True):
+    """Write a key; with `cas`, only if it stands at that index (0: only if it is absent)."""
+
+    key: str
+    value: bytes | None
+    flags: int = 0
+    cas: int | None = None
+
+
+class KVLock(Struct, frozen=True):
+    """Write a key and hold it by `session`; `now_ns` is held against the lock-delay."""
+
+    key: str
+    value: bytes | None
+    flags: int
+    session: str
+    now_ns: int
+
+
+class KVUnlock(Struct, frozen=True):
+    """Write a key and let go of it."""
+
+    key: str
+    value: bytes | None
+    flags: int
+    session: str
+
+
+class KVDelete(Struct, frozen=True):
+    """Delete a key; with `cas`, only if it stands at that index."""
+
+    key: str
+    cas: int | None = None
+
+
+class KVDeleteTree(Struct, frozen=True):
+    """Delete every key that begins with `prefix`."""
+
+    prefix: str
+
+
+class KVOp(Struct, frozen=True):
+    """One operation of a transaction; `verb` as in `core/txn.py`."""
+
+    verb: str
+    key: str
+    value: bytes | None = None
+    flags: int = 0
+    index: int = 0
+    session: str = ""
+
+
+class Txn(Struct, frozen=True):
+    """Several operations, all or none."""
+
+    ops: list[KVOp]
+    now_ns: int
+
+
+class SessionCreate(Struct, frozen=True):
+    """Make a session; the indexes of `session` are set when it is decided."""
+
+    session: SessionRow
+
+
+class SessionDestroy(Struct, frozen=True):
+    """End a session and let go of, or delete, the keys it holds."""
+
+    id: str
+    now_ns: int
+
+
+class CatalogRegister(Struct, frozen=True):
+    """Put a node and its checks into the catalog; indexes are set when it is decided."""
+
+    node: NodeRow
+    checks: list[CheckRow]
+
+
+class TombstonesReap(Struct, frozen=True):
+    """Forget the tombstones of deletions up to `index`, at most `limit` of each kind."""
+
+    index: int
+    limit: int
+
+
+class MarkSet(Struct, frozen=True):
+    """Set a mark of the state itself."""
+
+    mark: MarkRow
+
+
+Command: TypeAlias = (
+    KVSet
+    | KVLock
+    | KVUnlock
+    | KVDelete
+    | KVDeleteTree
+    | Txn
+    | SessionCreate
+    | SessionDestroy
+    | CatalogRegister
+    | TombstonesReap
+    | MarkSet
+)

@@ -1,0 +1,111 @@
+"""The rows: what is stored, sent to clients and kept on disk, one struct each.
+
+The JSON of the API is these structs with the names and the field order of
+Consul 1.8.7; the engines keep the same JSON, so what is on disk is legible.
+
+Rule: rows are frozen. A change is a new row (`msgspec.structs.replace`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+__all__ = [
+    "CheckRow",
+    "KVRow",
+    "LockDelayRow",
+    "MarkRow",
+    "NodeRow",
+    "ServiceCheck",
+    "SessionRow",
+    "TombstoneRow",
+]
+
+
+class KVRow(Struct, frozen=True, gc=False, rename="pascal"):
+    """One key. `session` is set only while a session holds it; an empty value is None."""
+
+    lock_index: int
+    key: str
+    flags: int
+    value: bytes | None
+    session: str | UnsetType = UNSET
+    create_index: int = 0
+    modify_index: int = 0
+
+
+class TombstoneRow(Struct, frozen=True, gc=False, rename="pascal"):
+    """A key, or a whole prefix, that was deleted: prefix reads must notice it."""
+
+    key: str
+    index: int
+
+
+class LockDelayRow(Struct, frozen=True, gc=False, rename="pascal"):
+    """A key nobody may lock until `until_ns`, because its holder was invalidated."""
+
+    key: str
+    until_ns: int
+
+
+class MarkRow(Struct, frozen=True, gc=False, rename="pascal"):
+    """A named index of the state itself, such as how far tombstones were reaped."""
+
+    name: str
+    index: int
+
+
+class ServiceCheck(Struct, frozen=True, rename="pascal"):
+    """A service check a session depends on."""
+
+    id: str = field(name="ID")
+    namespace: str = ""
+
+
+class SessionRow(Struct, frozen=True, rename="pascal"):
+    """A session; `ttl` is the text its maker gave, `lock_delay` nanoseconds."""
+
+    id: str = field(name="ID")
+    name: str
+    node: str
+    lock_delay: int
+    behavior: str
+    ttl: str = field(name="TTL")
+    node_checks: list[str] | None
+    service_checks: list[ServiceCheck] | None
+    checks: list[str] | UnsetType = UNSET
+    create_index: int = 0
+    modify_index: int = 0
+
+
+class NodeRow(Struct, frozen=True, rename="pascal"):
+    """A node of the catalog."""
+
+    id: str = field(name="ID")
+    node: str
+    address: str
+    datacenter: str
+    tagged_addresses: dict[str, str] | None
+    meta: dict[str, str] | None
+    create_index: int = 0
+    modify_index: int = 0
+
+
+class CheckRow(Struct, frozen=True, rename="pascal"):
+    """A health check of a node or of one of its services."""
+
+    node: str
+    check_id: str = field(name="CheckID")
+    name: str
+    status: str
+    notes: str = ""
+    output: str = ""
+    service_id: str = field(name="ServiceID", default="")
+    service_name: str = ""
+    service_tags: list[str] = field(default_factory=list)
+    type: str = ""
+    definition: dict[str, Any] = field(default_factory=dict)
+    create_index: int = 0
+    modify_index: int = 0

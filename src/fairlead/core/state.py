@@ -1,0 +1,61 @@
+"""The whole state: its tables, and the index of the last command that changed it.
+
+Reads look at a `State`; commands are decided over a `Draft` of it
+(`core/draft.py`), which is laid onto the state once the engine has committed.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Any
+
+from fairlead.core.rows import (
+    CheckRow,
+    KVRow,
+    LockDelayRow,
+    MarkRow,
+    NodeRow,
+    SessionRow,
+    TombstoneRow,
+)
+from fairlead.core.table import Table
+
+__all__ = ["RESTORED", "State"]
+
+RESTORED = "restored"
+
+
+def _node_key(row: SessionRow | CheckRow) -> str:
+    """Nodes are found without regard to case."""
+    return row.node.lower()
+
+
+class State:
+    """All there is to know, in memory."""
+
+    def __init__(self) -> None:
+        self.index = 0
+        self._floor = 1
+        self.kv = Table("kv", KVRow, group_by=attrgetter("session"))
+        self.tombstones = Table("tombstones", TombstoneRow)
+        self.tree_tombstones = Table("tree_tombstones", TombstoneRow)
+        self.lock_delays = Table("lock_delays", LockDelayRow)
+        self.sessions = Table("sessions", SessionRow, group_by=_node_key)
+        self.nodes = Table("nodes", NodeRow)
+        self.checks = Table("checks", CheckRow, group_by=_node_key)
+        self.marks = Table("marks", MarkRow)
+        found = [value for value in vars(self).values() if isinstance(value, Table)]
+        self.tables: dict[str, Table[Any]] = {table.name: table for table in found}
+
+    def mark(self, name: str) -> int:
+        """The index a mark stands at, 0 when it was never set."""
+        row = self.marks.rows.get(name)
+        return row.index if row is not None else 0
+
+    def settle(self) -> None:
+        """Call once the rows are loaded: from now on no read reports less than the last restore."""
+        self._floor = max(self.mark(RESTORED), 1)
+
+    def floor(self, index: int) -> int:
+        """`index` as a read may report it: never 0, never below the last restore."""
+        return index if index > self._floor else self._floor
