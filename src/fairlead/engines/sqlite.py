@@ -1,0 +1,232 @@
+"""The engine for one server: a SQLite file beside nothing else.
+
+One table, `rows(tbl, key, row)`, one row per row, JSON as in the API, so that a
+person with `sqlite3` can read it while the agent runs. The last index is the
+row `meta/index`, written by the same statement as the batch it belongs to.
+
+A batch is one transaction in WAL mode with `synchronous=FULL`: it is on disk
+when `commit` returns. It is also one statement where it can be: the worker
+thread needs Python's lock once a statement, and the event loop holds it often.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+
+import msgspec
+
+from fairlead.core.table import prefix_end
+from fairlead.engines import Batch, Contents, Engine, StoredRow
+from fairlead.errors import SettingsError, UnavailableError
+
+__all__ = ["FORMAT", "SQLiteEngine", "open"]
+
+FORMAT = 1
+APPLICATION_ID = 0x0FA1_12EA
+
+_SCHEMA = f"""
+CREATE TABLE rows (
+    tbl TEXT NOT NULL,
+    key TEXT NOT NULL,
+    row TEXT NOT NULL,
+    PRIMARY KEY (tbl, key)
+) WITHOUT ROWID;
+INSERT INTO rows VALUES ('meta', 'index', '0');
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {FORMAT};
+"""
+_PUT = """
+INSERT INTO rows
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+FROM json_each(?) WHERE true
+ON CONFLICT (tbl, key) DO UPDATE SET row = excluded.row
+"""
+_DELETE = """
+DELETE FROM rows WHERE (tbl, key) IN (
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)
+)
+"""
+_DELETE_PREFIX = "DELETE FROM rows WHERE tbl = ? AND key >= ? AND (? IS NULL OR key < ?)"
+
+# SQLite refuses texts of a gigabyte, and parses shorter ones with less memory.
+_PARAMETER_CHARACTERS = 16 * 1024 * 1024
+
+_encode = msgspec.json.Encoder().encode
+
+
+class SQLiteEngine:
+    """See the module. Statements run in one thread of its own."""
+
+    name = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock_fd = _lock(path)
+        try:
+            self._db = _connect(path)
+        except BaseException:
+            os.close(self._lock_fd)
+            raise
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+
+    async def load(self) -> Contents:
+        query = "SELECT row FROM rows WHERE tbl = 'meta' AND key = 'index'"
+        try:
+            (index,) = self._db.execute(query).fetchone()
+        except sqlite3.Error as error:
+            raise SettingsError(f"cannot read {self.path}: {error}") from error
+        return Contents(int(index), self._rows())
+
+    def _rows(self) -> Iterator[StoredRow]:
+        query = "SELECT tbl, key, row FROM rows WHERE tbl <> 'meta' ORDER BY tbl, key"
+        try:
+            yield from map(StoredRow._make, self._db.execute(query))
+        except sqlite3.Error as error:
+            raise SettingsError(f"cannot read {self.path}: {error}") from error
+
+    async def commit(self, batch: Batch) -> None:
+        prefixes = [
+            (table, prefix, end, end)
+            for table, prefix in batch.prefix_deletes
+            for end in (prefix_end(prefix),)
+        ]
+        statements = [(_DELETE, text) for text in _parameters(batch.deletes)]
+        index = ("meta", "index", str(batch.index))
+        puts = chain(map(_as_text, batch.puts), (index,))
+        statements += [(_PUT, text) for text in _parameters(puts)]
+        await self._run(_commit, prefixes, statements)
+
+    async def replace(self, contents: Contents) -> None:
+        await self._run(_replace, contents)
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
+        self._thread.shutdown()
+        os.close(self._lock_fd)
+
+    async def _run(self, function: object, *arguments: object) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._thread, function, self._db, *arguments)  # type: ignore[arg-type]
+        except sqlite3.Error as error:
+            raise UnavailableError(f"cannot write to {self.path}: {error}") from error
+
+
+def open(address: str) -> Engine:
+    """The engine on the file at `address`, made with its folder when it is not there.
+
+    Raises:
+        SettingsError: it cannot be written, is in use, or is not a file of ours.
+    """
+    return SQLiteEngine(Path(address))
+
+
+def _lock(path: Path) -> int:
+    """Take the lock that keeps a second process out; it goes with this process."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path.with_name("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise SettingsError(
+            f'data directory "{path.parent}" cannot be written: {error.strerror}',
+            hint="give another one with -data-dir, or mend its permissions",
+        ) from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.read(fd, 32).decode(errors="replace").strip()
+        os.close(fd)
+        raise SettingsError(
+            f'data directory "{path.parent}" is in use by another process'
+            + (f" (pid {holder})" if holder else ""),
+            hint="stop that agent first, or give another directory with -data-dir",
+        ) from error
+    os.ftruncate(fd, 0)
+    os.write(fd, f"{os.getpid()}\n".encode())
+    return fd
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db: sqlite3.Connection | None = None
+    try:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        (format_,) = db.execute("PRAGMA user_version").fetchone()
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if tables and application != APPLICATION_ID:
+            raise SettingsError(f"{path} is not a file of Fairlead's")
+        if format_ > FORMAT:
+            raise SettingsError(
+                f"{path} was written by a newer Fairlead (format {format_}, not {FORMAT})"
+            )
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        if not tables:
+            db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+    except sqlite3.Error as error:
+        if db is not None:
+            db.close()
+        raise SettingsError(f"cannot open {path}: {error}") from error
+    except SettingsError:
+        if db is not None:
+            db.close()
+        raise
+    return db
+
+
+def _as_text(row: StoredRow) -> tuple[str, str, str]:
+    text = row.text
+    return row.table, row.key, text if isinstance(text, str) else text.decode()
+
+
+def _parameters(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    """The rows as JSON arrays, no longer than SQLite likes its parameters."""
+    chunk: list[tuple[str, ...]] = []
+    size = 0
+    for row in rows:
+        chunk.append(row)
+        size += len(row[-1])
+        if size > _PARAMETER_CHARACTERS:
+            yield _encode(chunk).decode()
+            chunk, size = [], 0
+    if chunk:
+        yield _encode(chunk).decode()
+
+
+def _commit(
+    db: sqlite3.Connection,
+    prefixes: list[tuple[str, str, str | None, str | None]],
+    statements: list[tuple[str, str]],
+) -> None:
+    if not prefixes and len(statements) == 1:
+        ((statement, text),) = statements
+        db.execute(statement, (text,))
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.executemany(_DELETE_PREFIX, prefixes)
+        for statement, text in statements:
+            db.execute(statement, (text,))
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _replace(db: sqlite3.Connection, contents: Contents) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.execute("DELETE FROM rows")
+        db.executemany("INSERT INTO rows VALUES (?, ?, ?)", map(_as_text, contents.rows))
+        db.execute("INSERT INTO rows VALUES ('meta', 'index', ?)", (str(contents.index),))
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
