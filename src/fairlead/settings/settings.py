@@ -1,0 +1,243 @@
+"""The settings of one agent: typed, with a default on every field, checked all at once.
+
+Durations are nanoseconds. `build` turns merged sources into `Settings`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from fairlead.durations import SECOND_NS
+from fairlead.errors import SettingsError
+from fairlead.settings.addresses import expand, own_address
+
+__all__ = ["DEV_DEFAULTS", "LOG_LEVELS", "RELOADABLE", "Settings", "build", "warnings"]
+
+LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "ERR")
+_DATACENTER = re.compile(r"[a-z0-9_-]+")
+_NODE_NAME = re.compile(r"[A-Za-z0-9-]+")
+_KB = 1024
+
+DEV_DEFAULTS: dict[str, Any] = {
+    "server": True,
+    "bind_addr": "127.0.0.1",
+    "engine": "memory:",
+}
+"""What `-dev` stands for; files and flags come after it."""
+
+RELOADABLE = frozenset(
+    {
+        "http_config_allow_write_http_from",
+        "http_config_block_endpoints",
+        "http_config_response_headers",
+        "limits_http_max_conns_per_client",
+        "limits_kv_max_value_size",
+        "limits_txn_max_req_len",
+        "log_level",
+    }
+)
+"""The fields a running agent takes over when its configuration is read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """See `docs/configuration.md`; each field is a configuration key, sections joined by `_`."""
+
+    node_name: str = ""
+    node_id: str = ""
+    node_meta: dict[str, str] = field(default_factory=dict)
+    datacenter: str = "dc1"
+    server: bool = False
+    bootstrap: bool = False
+    bootstrap_expect: int = 0
+    data_dir: str = ""
+    engine: str = ""
+    bind_addr: str = "0.0.0.0"
+    client_addr: str = "127.0.0.1"
+    advertise_addr: str = ""
+    addresses_http: str = ""
+    addresses_https: str = ""
+    ports_http: int = 8500
+    ports_https: int = -1
+    unix_sockets_user: str = ""
+    unix_sockets_group: str = ""
+    unix_sockets_mode: str = ""
+    http_config_block_endpoints: list[str] = field(default_factory=list)
+    http_config_response_headers: dict[str, str] = field(default_factory=dict)
+    http_config_allow_write_http_from: list[str] = field(default_factory=list)
+    limits_http_max_conns_per_client: int = 200
+    limits_kv_max_value_size: int = 512 * _KB
+    limits_txn_max_req_len: int = 512 * _KB
+    default_query_time: int = 300 * SECOND_NS
+    max_query_time: int = 600 * SECOND_NS
+    disable_http_unprintable_char_filter: bool = False
+    session_ttl_min: int = 10 * SECOND_NS
+    tombstone_ttl: int = 900 * SECOND_NS
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    verify_incoming: bool = False
+    verify_incoming_https: bool = False
+    tls_min_version: str = "tls12"
+    telemetry_disable_hostname: bool = False
+    telemetry_metrics_prefix: str = "consul"
+    log_level: str = "INFO"
+    log_json: bool = False
+    log_file: str = ""
+    log_rotate_bytes: int = 0
+    log_rotate_duration: int = 24 * 3600 * SECOND_NS
+    log_rotate_max_files: int = 0
+    pid_file: str = ""
+
+    @property
+    def http_addresses(self) -> list[str]:
+        """Hosts and `unix://` paths to serve HTTP on."""
+        return (self.addresses_http or self.client_addr).split()
+
+    @property
+    def https_addresses(self) -> list[str]:
+        return (self.addresses_https or self.client_addr).split()
+
+
+def build(raw: dict[str, Any]) -> Settings:
+    """The settings that merged sources amount to.
+
+    Raises:
+        SettingsError: some value cannot be used; all of them are named.
+    """
+    flat: dict[str, Any] = {}
+    for key, value in raw.items():
+        if isinstance(value, dict) and key not in _FIELDS:
+            flat.update({f"{key}_{name}": item for name, item in value.items()})
+        else:
+            flat[key] = value
+    settings = Settings(**{key: value for key, value in flat.items() if key in _FIELDS})
+    settings = _completed(settings)
+    faults = list(_faults(settings))
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return settings
+
+
+_FIELDS = {field_.name for field_ in fields(Settings)}
+
+
+def _completed(settings: Settings) -> Settings:
+    """Settings with what follows from others filled in."""
+    values = {field_.name: getattr(settings, field_.name) for field_ in fields(Settings)}
+    values["datacenter"] = settings.datacenter.lower()
+    values["node_name"] = settings.node_name or socket.gethostname()
+    values["log_level"] = settings.log_level.upper()
+    if not settings.engine and settings.data_dir:
+        values["engine"] = f"sqlite:{Path(settings.data_dir) / 'fairlead.db'}"
+    for name in ("bind_addr", "advertise_addr", "client_addr", "addresses_http", "addresses_https"):
+        values[name] = expand(values[name])
+    if not settings.advertise_addr:
+        wildcard = values["bind_addr"] in ("0.0.0.0", "::", "")
+        values["advertise_addr"] = own_address() if wildcard else values["bind_addr"]
+    return Settings(**values)
+
+
+def _faults(settings: Settings) -> list[str]:
+    """Everything that is wrong, in Consul's words where it has them."""
+    faults = []
+    if not settings.engine:
+        faults.append("data_dir cannot be empty")
+    if not _DATACENTER.fullmatch(settings.datacenter):
+        faults.append(f'datacenter cannot be "{settings.datacenter}". Please use only [a-z0-9-_]')
+    if settings.bootstrap and not settings.server:
+        faults.append("'bootstrap = true' requires 'server = true'")
+    if settings.bootstrap and settings.bootstrap_expect > 0:
+        faults.append("'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive")
+    if settings.bootstrap_expect < 0:
+        faults.append(f"bootstrap_expect cannot be {settings.bootstrap_expect}")
+    if settings.bootstrap_expect > 1:
+        faults.append(
+            f"bootstrap_expect cannot be {settings.bootstrap_expect}: "
+            "this version runs one server; use -bootstrap-expect=1"
+        )
+    if settings.log_level not in LOG_LEVELS:
+        names = ", ".join(LOG_LEVELS[:-1])
+        faults.append(f'log_level cannot be "{settings.log_level}". Use one of {names}')
+    return faults + _number_faults(settings) + _address_faults(settings) + _tls_faults(settings)
+
+
+def _number_faults(settings: Settings) -> list[str]:
+    faults = []
+    for name in ("ports_http", "ports_https"):
+        port = getattr(settings, name)
+        if not -1 <= port <= 65535:
+            faults.append(f"{_key(name)} cannot be {port}. Use a port from 1 to 65535, or -1")
+    positive = (
+        "limits_http_max_conns_per_client limits_kv_max_value_size limits_txn_max_req_len "
+        "default_query_time max_query_time session_ttl_min tombstone_ttl"
+    )
+    for name in positive.split():
+        if getattr(settings, name) <= 0:
+            faults.append(f"{_key(name)} cannot be {getattr(settings, name)}. Must be positive")
+    return faults
+
+
+def _key(name: str) -> str:
+    """The configuration key of a field.
+
+    >>> _key("limits_kv_max_value_size")
+    'limits.kv_max_value_size'
+    """
+    section = name.partition("_")[0]
+    return f"{section}.{name[len(section) + 1 :]}" if section in ("ports", "limits") else name
+
+
+def _address_faults(settings: Settings) -> list[str]:
+    faults = []
+    for key in ("bind_addr", "advertise_addr"):
+        if not _is_ip(getattr(settings, key)):
+            faults.append(f'{key}: "{getattr(settings, key)}" is not an IP address')
+    for address in (*settings.http_addresses, *settings.https_addresses):
+        if not address.startswith("unix://") and not _is_ip(address) and address != "localhost":
+            faults.append(f'client_addr: "{address}" is neither an IP address nor unix:///PATH')
+    for cidr in settings.http_config_allow_write_http_from:
+        try:
+            ipaddress.ip_network(cidr, strict=False)
+        except ValueError:
+            faults.append(f'http_config.allow_write_http_from: "{cidr}" is not a CIDR')
+    return faults
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _tls_faults(settings: Settings) -> list[str]:
+    if settings.ports_https < 0:
+        return []
+    faults = []
+    for key in ("cert_file", "key_file"):
+        path = getattr(settings, key)
+        if not path:
+            faults.append(f"{key} must be set when ports.https is")
+        elif not os.access(path, os.R_OK):
+            faults.append(f'{key}: "{path}" cannot be read')
+    if settings.tls_min_version not in ("tls12", "tls13"):
+        faults.append(f'tls_min_version cannot be "{settings.tls_min_version}": use tls12 or tls13')
+    return faults
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What is odd but can be used."""
+    if not _NODE_NAME.fullmatch(settings.node_name):
+        return [
+            f'Node name "{settings.node_name}" will not be discoverable via DNS due to invalid '
+            "characters. Valid characters include all alpha-numerics and dashes."
+        ]
+    return []
