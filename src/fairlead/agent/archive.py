@@ -1,0 +1,220 @@
+"""Snapshot archives: the whole state in one verified file.
+
+The layout is Consul's, so that its command line can save, inspect and restore
+them: a gzipped tar of `meta.json`, `state.bin` and `SHA256SUMS`. What is in
+`state.bin` is ours: a line of JSON that says so, then one line a row,
+`["kv", "web/key1", {...}]`, ordered by table.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterator
+from typing import IO, Any, NamedTuple
+
+import msgspec
+
+from fairlead.core.codec import FORMAT
+from fairlead.durations import SECOND_NS
+from fairlead.engines import Contents, StoredRow
+from fairlead.errors import InvalidError
+
+__all__ = ["About", "Meta", "inspect", "read", "write"]
+
+_FILES = ("meta.json", "state.bin", "SHA256SUMS")
+_READ_BYTES = 1024 * 1024
+_SPOOL_BYTES = 16 * 1024 * 1024
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class About(NamedTuple):
+    """Who writes the snapshot, and when."""
+
+    node_id: str
+    address: str
+    now_ns: int
+
+
+class Meta(msgspec.Struct, rename="pascal"):
+    """`meta.json`, as Consul's Raft library writes it."""
+
+    version: int
+    id: str = msgspec.field(name="ID")
+    index: int
+    term: int
+    peers: bytes | None
+    configuration: dict[str, Any]
+    configuration_index: int
+    size: int
+
+
+class _Head(msgspec.Struct):
+    """The first line of `state.bin`."""
+
+    fairlead: int
+    index: int
+
+
+_decode_row = msgspec.json.Decoder(tuple[str, str, msgspec.Raw]).decode
+
+
+# ---------------------------------------------------------------- writing
+
+
+def write(contents: Contents, about: About) -> IO[bytes]:
+    """The archive, open for reading from its start."""
+    state = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 (closed below)
+    with state:
+        size, digest = _write_state(state, contents)
+        meta = _encode(_meta(contents.index, size, about))
+        sums = _sums({"meta.json": hashlib.sha256(meta).hexdigest(), "state.bin": digest})
+        file = tempfile.TemporaryFile()  # noqa: SIM115 (handed to the caller)
+        mtime = about.now_ns // SECOND_NS
+        with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=3, mtime=mtime) as packed:
+            tar = tarfile.open(fileobj=packed, mode="w")  # noqa: SIM115 (its end is below)
+            _add(tar, "meta.json", len(meta), io.BytesIO(meta), mtime)
+            state.seek(0)
+            _add(tar, "state.bin", size, state, mtime)
+            _add(tar, "SHA256SUMS", len(sums), io.BytesIO(sums), mtime)
+            # Consul reads nothing behind the two empty blocks that end an archive, and refuses
+            # the padding that TarFile.close() would add.
+            packed.write(bytes(2 * tarfile.BLOCKSIZE))
+    file.seek(0)
+    return file
+
+
+def _write_state(file: IO[bytes], contents: Contents) -> tuple[int, str]:
+    """Write the rows; the size and the digest of what was written."""
+    digest = hashlib.sha256()
+    size = 0
+    for line in _lines(contents):
+        digest.update(line)
+        size += len(line)
+        file.write(line)
+    return size, digest.hexdigest()
+
+
+def _lines(contents: Contents) -> Iterator[bytes]:
+    yield _encode(_Head(FORMAT, contents.index)) + b"\n"
+    for table, key, text in contents.rows:
+        raw = msgspec.Raw(text if isinstance(text, bytes) else text.encode())
+        yield _encode((table, key, raw)) + b"\n"
+
+
+def _sums(digests: dict[str, str]) -> bytes:
+    """`SHA256SUMS`, as `sha256sum` prints it."""
+    return "".join(f"{digest}  {name}\n" for name, digest in digests.items()).encode()
+
+
+def _meta(index: int, size: int, about: About) -> Meta:
+    server = {"Suffrage": 0, "ID": about.node_id, "Address": about.address}
+    return Meta(
+        version=1,
+        id=f"1-{index}-{about.now_ns // 1_000_000}",
+        index=index,
+        term=1,
+        peers=None,
+        configuration={"Servers": [server]},
+        configuration_index=1,
+        size=size,
+    )
+
+
+def _add(tar: tarfile.TarFile, name: str, size: int, file: IO[bytes], mtime: int) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    info.mode = 0o600
+    info.mtime = mtime
+    tar.addfile(info, file)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def inspect(data: bytes) -> Meta:
+    """What an archive says of itself, once all of it is verified.
+
+    Raises:
+        InvalidError: it is damaged or not an archive.
+    """
+    return _unpack(data)[0]
+
+
+def read(data: bytes) -> Contents:
+    """The rows of a verified archive.
+
+    Raises:
+        InvalidError: it is damaged, or not one of ours.
+    """
+    _, state = _unpack(data)
+    first, _, rest = state.partition(b"\n")
+    try:
+        head = msgspec.json.decode(first, type=_Head)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidError(
+            "the snapshot was not made by Fairlead; "
+            "move keys from Consul with 'consul kv export' and 'fairlead kv import'"
+        ) from error
+    if head.fairlead > FORMAT:
+        raise InvalidError(f"the snapshot was made by a newer Fairlead (format {head.fairlead})")
+    return Contents(head.index, _rows(rest))
+
+
+def _rows(lines: bytes) -> list[StoredRow]:
+    rows = []
+    try:
+        for line in lines.splitlines():
+            table, key, raw = _decode_row(line)
+            rows.append(StoredRow(table, key, bytes(raw)))
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidError(f"failed to read snapshot: row {len(rows) + 1}: {error}") from error
+    return rows
+
+
+def _unpack(data: bytes) -> tuple[Meta, bytes]:
+    """The verified `meta.json` and `state.bin`."""
+    files: dict[str, bytes] = {}
+    try:
+        with gzip.open(io.BytesIO(data)) as stream:
+            with tarfile.open(fileobj=stream, mode="r:") as tar:
+                for info in tar:
+                    files[info.name] = _content(tar, info)
+            # The end of the stream holds a checksum of its own.
+            while stream.read(_READ_BYTES):
+                pass
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        why = "EOF" if not data else str(error) or "unexpected EOF"
+        raise InvalidError(f"failed to decompress snapshot: {why}") from error
+    for name in _FILES:
+        if name not in files:
+            raise InvalidError(f'failed to read snapshot: "{name}" is missing')
+    _verify(files)
+    try:
+        meta = msgspec.json.decode(files["meta.json"], type=Meta)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidError(f"failed to read snapshot: meta.json: {error}") from error
+    return meta, files["state.bin"]
+
+
+def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    member = tar.extractfile(info) if info.name in _FILES else None
+    if member is None:
+        raise InvalidError(f'failed to read snapshot: unexpected file "{info.name}"')
+    return member.read()
+
+
+def _verify(files: dict[str, bytes]) -> None:
+    sums = {}
+    for line in files["SHA256SUMS"].decode("ascii", "replace").splitlines():
+        digest, _, name = line.partition("  ")
+        sums[name] = digest
+    for name in ("meta.json", "state.bin"):
+        if hashlib.sha256(files[name]).hexdigest() != sums.get(name):
+            raise InvalidError(f'failed to verify snapshot: checksum of "{name}" does not match')

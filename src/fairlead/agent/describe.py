@@ -1,0 +1,127 @@
+"""How the agent describes itself to clients: `/v1/agent/self` and its parts."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import fields
+from typing import Any
+
+from fairlead.agent.agent import Agent
+from fairlead.durations import format_duration
+from fairlead.settings.settings import Settings
+from fairlead.version import API_VERSION, __version__
+
+__all__ = ["config", "debug_config", "member", "stats"]
+
+_DURATIONS = frozenset(
+    {
+        "default_query_time",
+        "max_query_time",
+        "session_ttl_min",
+        "tombstone_ttl",
+        "log_rotate_duration",
+    }
+)
+_SHOWN_AS = {"node_id": "NodeID", "key_file": "KeyFile", "datacenter": "Datacenter"}
+_HIDDEN = frozenset({"key_file"})
+
+
+def config(agent: Agent) -> dict[str, Any]:
+    """The `Config` of `/v1/agent/self`."""
+    return {
+        "Datacenter": agent.settings.datacenter,
+        "NodeName": agent.node.node,
+        "NodeID": agent.node.id,
+        "Revision": f"fairlead-{__version__}",
+        "Server": agent.settings.server,
+        "Version": API_VERSION,
+    }
+
+
+def debug_config(settings: Settings) -> dict[str, Any]:
+    """Every setting under its field's name in Pascal case; what is secret is hidden."""
+    shown = {}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if field.name in _DURATIONS:
+            value = format_duration(value)
+        if field.name in _HIDDEN:
+            value = "hidden"
+        shown[_SHOWN_AS.get(field.name) or _pascal(field.name)] = value
+    return dict(sorted(shown.items()))
+
+
+def _pascal(name: str) -> str:
+    return "".join(
+        part.upper() if part == "http" else part.capitalize() for part in name.split("_")
+    )
+
+
+def member(agent: Agent) -> dict[str, Any]:
+    """This agent as a member of its own cluster."""
+    address, _, port = agent.server_address.rpartition(":")
+    return {
+        "Name": agent.node.node,
+        "Addr": address,
+        "Port": 8301,
+        "Tags": {
+            "acls": "0",
+            "bootstrap": "1",
+            "build": f"{API_VERSION}:fairlead",
+            "dc": agent.settings.datacenter,
+            "id": agent.node.id,
+            "port": port,
+            "role": "consul",
+            "segment": "",
+            "vsn": "2",
+            "vsn_max": "3",
+            "vsn_min": "2",
+        },
+        "Status": 1,
+        "ProtocolMin": 1,
+        "ProtocolMax": 5,
+        "ProtocolCur": 2,
+        "DelegateMin": 2,
+        "DelegateMax": 5,
+        "DelegateCur": 4,
+    }
+
+
+def stats(agent: Agent) -> dict[str, dict[str, str]]:
+    """The `Stats` of `/v1/agent/self`: sections of text."""
+    state = agent.store.state
+    index = str(state.index)
+    return {
+        "agent": {"check_monitors": "0", "check_ttls": "0", "checks": "0", "services": "0"},
+        "build": {"prerelease": "", "revision": f"fairlead-{__version__}", "version": API_VERSION},
+        "consul": {
+            "acl": "disabled",
+            "bootstrap": "true",
+            "known_datacenters": "1",
+            "leader": "true",
+            "leader_addr": agent.server_address,
+            "server": "true",
+        },
+        "fairlead": {
+            "blocking_queries": str(agent.store.watches.count),
+            "engine": agent.store.engine.name,
+            "kv_entries": str(len(state.kv)),
+            "sessions": str(len(state.sessions)),
+            "version": __version__,
+        },
+        "raft": {
+            "applied_index": index,
+            "commit_index": index,
+            "last_contact": "0",
+            "last_log_index": index,
+            "num_peers": "0",
+            "state": "Leader",
+        },
+        "runtime": {
+            "arch": platform.machine(),
+            "cpu_count": str(os.cpu_count()),
+            "os": platform.system().lower(),
+            "version": f"python{platform.python_version()}",
+        },
+    }

@@ -1,0 +1,86 @@
+"""This agent's own node: its identity, and its row in the catalog, kept there."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+from fairlead.core.catalog import check_key
+from fairlead.core.commands import CatalogRegister
+from fairlead.core.reads import Watch
+from fairlead.core.rows import CheckRow, NodeRow
+from fairlead.errors import SettingsError
+from fairlead.settings.settings import Settings
+from fairlead.store import Store
+
+__all__ = ["keep_registered", "own_node"]
+
+_ID_FILE = "node-id"
+_SERF_HEALTH = "serfHealth"
+
+
+def own_node(settings: Settings, new_id: str) -> NodeRow:
+    """The node row of this agent; its id is kept in the data directory.
+
+    Raises:
+        SettingsError: the id cannot be kept, or is none.
+    """
+    address = settings.advertise_addr
+    family = "ipv6" if ":" in address else "ipv4"
+    return NodeRow(
+        id=_node_id(settings, new_id),
+        node=settings.node_name,
+        address=address,
+        datacenter=settings.datacenter,
+        tagged_addresses={
+            "lan": address,
+            f"lan_{family}": address,
+            "wan": address,
+            f"wan_{family}": address,
+        },
+        meta={"consul-network-segment": "", **settings.node_meta},
+    )
+
+
+def _node_id(settings: Settings, new_id: str) -> str:
+    if settings.node_id:
+        return _checked(settings.node_id, "node_id")
+    if not settings.data_dir:
+        return new_id
+    path = Path(settings.data_dir) / _ID_FILE
+    try:
+        if path.exists():
+            return _checked(path.read_text().strip(), str(path))
+        draft = path.with_suffix(".new")
+        draft.write_text(new_id)
+        os.replace(draft, path)
+    except OSError as error:
+        raise SettingsError(f"cannot keep the node's id in {path}: {error.strerror}") from error
+    return new_id
+
+
+def _checked(text: str, source: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError as error:
+        raise SettingsError(f'{source}: "{text}" is not a UUID') from error
+
+
+async def keep_registered(store: Store, node: NodeRow) -> None:
+    """Put the node and its health into the catalog, and again should they vanish."""
+    key = node.node.lower()
+    health = check_key(node.node, _SERF_HEALTH)
+    watches = (Watch("nodes", key, False), Watch("checks", health, False))
+    check = CheckRow(
+        node=node.node,
+        check_id=_SERF_HEALTH,
+        name="Serf Health Status",
+        status="passing",
+        output="Agent alive and reachable",
+    )
+    while True:
+        changed = store.changed(watches)
+        if key not in store.state.nodes.rows or health not in store.state.checks.rows:
+            await store.submit(CatalogRegister(node, [check]))
+        await changed
