@@ -1,0 +1,69 @@
+"""What handlers are given and what they return.
+
+A handler is a function of the agent and the request. It returns a `Response`;
+or a `Found`, which the app answers now or when it changes; or it is a coroutine
+of a `Response`, for what must wait for a commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from fairlead.agent.agent import Agent
+from fairlead.core.reads import Read
+from fairlead.http.contracts import BodyLimit
+from fairlead.http.messages import Request, Response
+
+__all__ = ["Found", "Handler", "Outcome", "Route"]
+
+
+class Found(Struct, frozen=True):
+    """A read, and how its value is answered (the app adds the index)."""
+
+    read: Read
+    render: Callable[[Any], Response]
+
+
+Outcome: TypeAlias = Response | Found | Coroutine[Any, Any, Response]
+Handler: TypeAlias = Callable[[Agent, Request], Outcome]
+
+
+class Route:
+    """One row of the table: a path, and the handler of each method it takes.
+
+    A path that ends in `/`, but for `/` itself, stands for everything below it. `options` says that
+    the parameters every read shares are checked, though the handler may be a
+    write; `datacenter`, that `?dc=` is.
+    """
+
+    __slots__ = (
+        "allow",
+        "body_limit",
+        "datacenter",
+        "handlers",
+        "is_folder",
+        "metric",
+        "options",
+        "path",
+    )
+
+    def __init__(
+        self,
+        path: str,
+        handlers: dict[str, Handler],
+        *,
+        options: bool = True,
+        datacenter: bool = True,
+        body_limit: Callable[[Agent], BodyLimit] | None = None,
+    ) -> None:
+        self.path = path
+        self.is_folder = path.endswith("/") and path != "/"
+        self.handlers = handlers
+        self.options = options
+        self.datacenter = datacenter
+        self.body_limit = body_limit
+        self.allow = ",".join(["OPTIONS", *handlers])
+        self.metric = ".".join(part or "_" for part in path[1:].split("/"))

@@ -1,0 +1,25 @@
+"""/v1/status and /v1/catalog/datacenters: who leads, and which datacenters there are."""
+
+from __future__ import annotations
+
+from fairlead.agent.agent import Agent
+from fairlead.http.messages import Request, Response, json_response, text_response
+
+__all__ = ["datacenters", "leader", "peers", "root"]
+
+
+def root(agent: Agent, request: Request) -> Response:
+    """What Consul says at `/` when its pages are off; probes look for it."""
+    return text_response("Consul Agent")
+
+
+def leader(agent: Agent, request: Request) -> Response:
+    return json_response(agent.server_address)
+
+
+def peers(agent: Agent, request: Request) -> Response:
+    return json_response([agent.server_address])
+
+
+def datacenters(agent: Agent, request: Request) -> Response:
+    return json_response([agent.settings.datacenter])
