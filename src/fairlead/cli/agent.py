@@ -1,0 +1,226 @@
+"""`fairlead agent`: the composition root, where engine, store, loops and edges meet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import gc
+import logging
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import uvloop
+
+from fairlead.agent.agent import Agent
+from fairlead.agent.logs import configure_logs
+from fairlead.cli.verbs import HELP, Verb, option, parameter_name, switch
+from fairlead.clock import SystemClock
+from fairlead.engines import open_engine
+from fairlead.errors import SettingsError
+from fairlead.http.server import HttpServer
+from fairlead.settings import flags, schema, sources
+from fairlead.settings.settings import DEV_DEFAULTS, RELOADABLE, Settings, build, warnings
+from fairlead.version import API_VERSION, __version__
+
+__all__ = ["command"]
+
+log = logging.getLogger("agent")
+
+_EXAMPLES = """\b
+Examples:
+  fairlead agent -dev
+      keeps nothing; HTTP on 127.0.0.1:8500
+  fairlead agent -server -bootstrap-expect=1 -data-dir=/var/lib/fairlead
+      one server that keeps everything in that directory
+  fairlead agent -config-dir=/etc/consul.d -client=0.0.0.0
+      with Consul's own configuration files, reachable from outside
+Signals: SIGHUP reads the configuration again, SIGTERM and SIGINT stop."""
+
+
+def _with_flags(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add one click option a row of the table of flags."""
+    for flag, (key, about) in sorted(flags.FLAGS.items(), reverse=True):
+        kind = flags.kind_of(key)
+        section = "Options" if about else "Taken from Consul, without effect yet"
+        about = about or f"Key {key}."
+        if kind == schema.BOOL:
+            decorate = switch(flag, help=about, default=None, section=section)
+        else:
+            multiple = kind in (schema.LIST, schema.MAP)
+            metavar = "KEY:VALUE" if kind == schema.MAP else _METAVARS.get(kind, "TEXT")
+            value_type = click.INT if kind == schema.INT else click.STRING
+            decorate = option(
+                flag,
+                help=about,
+                multiple=multiple,
+                metavar=metavar,
+                type=value_type,
+                section=section,
+            )
+        function = decorate(function)
+    return function
+
+
+_METAVARS = {schema.INT: "N", schema.DURATION: "DURATION", schema.LIST: "TEXT"}
+
+
+@click.command(
+    "agent",
+    cls=Verb,
+    context_settings={**HELP, "allow_interspersed_args": False},
+    epilog=_EXAMPLES,
+)
+@switch("-dev", help="Keep nothing, listen on 127.0.0.1: to try things.")
+@option("-config-file", help="Configuration file, JSON or HCL.", multiple=True, metavar="FILE")
+@option("-config-dir", help="Directory of such files.", multiple=True, metavar="DIR")
+@option("-config-format", help="json or hcl, when the name does not say.", default="")
+@option("-hcl", help="Configuration as HCL text.", multiple=True, metavar="TEXT")
+@_with_flags
+def command(
+    dev: bool,
+    config_file: tuple[str, ...],
+    config_dir: tuple[str, ...],
+    config_format: str,
+    hcl: tuple[str, ...],
+    **given: Any,
+) -> int:
+    """Run an agent until it is told to stop."""
+    by_name = {parameter_name(flag): flag for flag in flags.FLAGS}
+    named = {by_name[name]: value for name, value in given.items() if value not in (None, ())}
+
+    def read() -> dict[str, Any]:
+        raw: dict[str, Any] = dict(DEV_DEFAULTS) if dev else {}
+        raw = sources.merge(raw, sources.read_all((*config_file, *config_dir), config_format))
+        for text in hcl:
+            raw = sources.merge(raw, sources.read_text(text, "-hcl", "hcl"))
+        faults: list[str] = []
+        checked = sources.check(flags.as_source(named), schema.SCHEMA, "", faults)
+        if faults:
+            raise SettingsError("\n".join(faults))
+        return sources.merge(raw, checked)
+
+    try:
+        return _run(read)
+    except SettingsError as error:
+        print(f"==> {error}", file=sys.stderr)
+        if error.hint:
+            print(f"    {error.hint}", file=sys.stderr)
+        return 1
+
+
+def _run(read: Callable[[], dict[str, Any]]) -> int:
+    raw = read()
+    settings = build(raw)
+    if not settings.server:
+        raise SettingsError(
+            "this version runs servers only",
+            hint="add -server (with -data-dir), or use -dev",
+        )
+    configure_logs(settings)
+    for key in sources.unused_keys(raw):
+        log.warning("configuration key has no effect yet: key=%s", key)
+    for text in warnings(settings):
+        log.warning("%s", text)
+    _raise_file_limit()
+    engine = open_engine(settings.engine)
+    with _pid_file(settings.pid_file):
+        return uvloop.run(_serve(settings, engine, read))
+
+
+async def _serve(settings: Settings, engine: Any, read: Callable[[], dict[str, Any]]) -> int:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, _stop, name, stop)
+    # Rows are not the collector's business, and requests make few cycles.
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        agent = Agent(settings, engine, SystemClock())
+        await agent.start()
+    except BaseException:
+        await engine.close()
+        raise
+    server = HttpServer(agent)
+    try:
+        await server.start()
+        loop.add_signal_handler(signal.SIGHUP, _reload, agent, server, read)
+        _print_banner(agent, server)
+        await stop.wait()
+    finally:
+        await server.stop()
+        await agent.stop()
+    log.info("agent stopped")
+    return 0
+
+
+def _stop(name: signal.Signals, stop: asyncio.Event) -> None:
+    log.info("caught signal: signal=%s", name.name)
+    stop.set()
+
+
+def _reload(agent: Agent, server: HttpServer, read: Callable[[], dict[str, Any]]) -> None:
+    """Take over what may change while the agent runs; a faulty configuration changes nothing."""
+    try:
+        fresh = build(read())
+    except SettingsError as error:
+        log.error("configuration was not reloaded: error=%s", error)
+        return
+    changes = {name: getattr(fresh, name) for name in RELOADABLE}
+    agent.settings = dataclasses.replace(agent.settings, **changes)
+    configure_logs(agent.settings)
+    server.reload()
+    log.info("configuration reloaded")
+    for field in dataclasses.fields(Settings):
+        if field.name not in RELOADABLE and getattr(fresh, field.name) != getattr(
+            agent.settings, field.name
+        ):
+            log.warning("this change needs a restart: key=%s", field.name)
+
+
+def _print_banner(agent: Agent, server: HttpServer) -> None:
+    settings = agent.settings
+    print("==> Starting Fairlead agent...")
+    rows = [
+        ("Version", f"{__version__} (HTTP API of Consul {API_VERSION})"),
+        ("Node ID", f"'{agent.node.id}'"),
+        ("Node name", f"'{agent.node.node}'"),
+        ("Datacenter", f"'{settings.datacenter}'"),
+        ("Server", f"{str(settings.server).lower()} (engine: {agent.store.engine.name})"),
+        ("Client Addr", ", ".join(server.listening)),
+        ("Cluster Addr", settings.advertise_addr),
+    ]
+    for name, value in rows:
+        print(f"{name:>15}: {value}")
+    print("\n==> Log data will now stream in as it occurs:\n", flush=True)
+    log.info("agent started: index=%d keys=%d", agent.store.state.index, len(agent.store.state.kv))
+
+
+@contextlib.contextmanager
+def _pid_file(name: str) -> Iterator[None]:
+    if not name:
+        yield
+        return
+    path = Path(name)
+    try:
+        path.write_text(f"{os.getpid()}\n")
+    except OSError as error:
+        raise SettingsError(f"cannot write pid_file {name}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _raise_file_limit() -> None:
+    """Every connection is a file: take as many as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
