@@ -1,0 +1,1 @@
+"""Tests say, in sentences, what a user relies on. They mirror `src/fairlead/`."""

@@ -1,0 +1,50 @@
+"""`fairlead.agent.tasks`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from fairlead.agent import tasks
+from fairlead.agent.tasks import Tasks
+
+
+async def test_a_loop_that_fails_is_logged_and_started_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tasks, "_RESTART_S", 0)
+    again = asyncio.Event()
+    runs = 0
+
+    async def loop() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise ZeroDivisionError("a bug")
+        again.set()
+        await asyncio.sleep(3600)
+
+    running = Tasks()
+    running.start("clumsy", loop)
+    await asyncio.wait_for(again.wait(), 5)
+    await running.stop()
+    assert "a background loop failed and is started again: loop=clumsy" in caplog.text
+    assert "ZeroDivisionError: a bug" in caplog.text
+
+
+async def test_stopping_ends_every_loop() -> None:
+    ended = []
+
+    async def loop() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(1)
+
+    running = Tasks()
+    running.start("a", loop)
+    running.start("b", loop)
+    await asyncio.sleep(0)
+    await running.stop()
+    assert ended == [1, 1]

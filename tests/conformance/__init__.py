@@ -1,0 +1,1 @@
+"""The same requests to real Consul and to Fairlead, answers compared."""

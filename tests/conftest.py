@@ -1,0 +1,16 @@
+"""Fixtures named after the thing they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.processes import consul_binary
+
+
+@pytest.fixture(scope="session")
+def consul_path() -> str:
+    """The real Consul's binary; tests that need it say so when it cannot be had."""
+    path = consul_binary()
+    if path is None:
+        pytest.skip("no real Consul: apt cannot be reached, and none is on PATH")
+    return path

@@ -1,0 +1,194 @@
+"""What every engine keeps, and those that last keep over a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairlead.engines import ENGINES, Batch, Contents, Engine, StoredRow, open_engine
+from fairlead.errors import SettingsError
+
+Rows = dict[tuple[str, str], str]
+
+ADDRESSES = {"memory": "memory:", "sqlite": "sqlite:{folder}/fairlead.db"}
+LASTING = ["sqlite"]
+
+
+def address(name: str, folder: Path) -> str:
+    return ADDRESSES[name].format(folder=folder)
+
+
+def put(index: int, *rows: tuple[str, str, str]) -> Batch:
+    return Batch(index, (), (), [StoredRow(*row) for row in rows])
+
+
+async def held(engine: Engine) -> tuple[int, Rows]:
+    contents = await engine.load()
+    rows = [
+        (table, key, text if isinstance(text, str) else text.decode())
+        for table, key, text in contents.rows
+    ]
+    assert rows == sorted(rows), "rows come in order of table and key"
+    return contents.index, {(table, key): text for table, key, text in rows}
+
+
+def test_every_engine_is_under_this_contract() -> None:
+    assert set(ADDRESSES) == set(ENGINES)
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+async def test_a_new_engine_is_empty_and_takes_batches(name: str, tmp_path: Path) -> None:
+    engine = open_engine(address(name, tmp_path))
+    assert await held(engine) == (0, {})
+    await engine.commit(put(1, ("kv", "a", '{"Key":"a"}')))
+    await engine.commit(Batch(2, [("kv", "a")], [("kv", "b")], []))
+    await engine.replace(Contents(9, [StoredRow("kv", "c", b"{}")]))
+    await engine.close()
+
+
+@pytest.mark.parametrize("name", LASTING)
+async def test_what_is_committed_is_there_after_a_restart(name: str, tmp_path: Path) -> None:
+    engine = open_engine(address(name, tmp_path))
+    await engine.commit(put(1, ("kv", "a", "1"), ("sessions", "s", "2")))
+    await engine.commit(put(2, ("kv", "a", "3")))
+    await engine.close()
+    engine = open_engine(address(name, tmp_path))
+    assert await held(engine) == (2, {("kv", "a"): "3", ("sessions", "s"): "2"})
+    await engine.close()
+
+
+@pytest.mark.parametrize("name", LASTING)
+async def test_prefixes_go_first_then_single_rows_then_new_ones_come(
+    name: str, tmp_path: Path
+) -> None:
+    engine = open_engine(address(name, tmp_path))
+    keys = ["p", "p/", "p/a", "p/b/c", "pq", "q", "z"]
+    await engine.commit(put(1, *[("kv", key, "1") for key in keys], ("other", "p/a", "1")))
+    new = [StoredRow("kv", "p/b", b"2")]
+    await engine.commit(Batch(2, [("kv", "p/")], [("kv", "q"), ("kv", "unknown")], new))
+    expected = {("kv", key): "1" for key in ("p", "pq", "z")}
+    assert await held(engine) == (2, expected | {("kv", "p/b"): "2", ("other", "p/a"): "1"})
+    await engine.close()
+
+
+@pytest.mark.parametrize("name", LASTING)
+async def test_the_empty_prefix_is_the_whole_table(name: str, tmp_path: Path) -> None:
+    engine = open_engine(address(name, tmp_path))
+    await engine.commit(put(1, ("kv", "a", "1"), ("kv", "\U0010ffff", "1"), ("other", "a", "1")))
+    await engine.commit(Batch(2, [("kv", "")], [], []))
+    assert await held(engine) == (2, {("other", "a"): "1"})
+    await engine.close()
+
+
+@pytest.mark.parametrize("name", LASTING)
+async def test_any_text_is_kept_as_it_is(name: str, tmp_path: Path) -> None:
+    engine = open_engine(address(name, tmp_path))
+    texts = [
+        "",
+        " ",
+        "é日本🚀",
+        "\ud7ff\ue000",
+        'quo"te\\',
+        "line\nbreak\ttab",
+        "'; DROP TABLE rows",
+        "x" * 700_000,
+    ]
+    await engine.commit(put(1, *[("kv", f"{text[:9]}k", text) for text in texts]))
+    await engine.close()
+    engine = open_engine(address(name, tmp_path))
+    _, rows = await held(engine)
+    assert rows == {("kv", f"{text[:9]}k"): text for text in texts}
+    await engine.close()
+
+
+@pytest.mark.parametrize("name", LASTING)
+async def test_a_batch_may_be_large(name: str, tmp_path: Path) -> None:
+    engine = open_engine(address(name, tmp_path))
+    large = {f"large/{number}": f"{number}" * 1_000_000 for number in range(40)}
+    await engine.commit(put(1, *[("kv", key, text) for key, text in large.items()]))
+    assert await held(engine) == (1, {("kv", key): text for key, text in large.items()})
+    await engine.commit(Batch(2, (), [("kv", key) for key in large], []))
+    assert await held(engine) == (2, {})
+    await engine.close()
+
+
+@pytest.mark.parametrize("name", LASTING)
+async def test_replacing_leaves_nothing_of_what_was_there(name: str, tmp_path: Path) -> None:
+    engine = open_engine(address(name, tmp_path))
+    await engine.commit(put(5, ("kv", "old", "1")))
+    await engine.replace(Contents(7, [StoredRow("kv", "new", "2"), StoredRow("x", "y", b"3")]))
+    await engine.close()
+    engine = open_engine(address(name, tmp_path))
+    assert await held(engine) == (7, {("kv", "new"): "2", ("x", "y"): "3"})
+    await engine.close()
+
+
+@pytest.mark.parametrize("name", LASTING)
+async def test_replacing_by_what_cannot_be_read_changes_nothing(name: str, tmp_path: Path) -> None:
+    engine = open_engine(address(name, tmp_path))
+    await engine.commit(put(5, ("kv", "old", "1")))
+
+    def broken() -> object:
+        yield StoredRow("kv", "new", "2")
+        raise ValueError("the source broke")
+
+    with pytest.raises(ValueError, match="the source broke"):
+        await engine.replace(Contents(7, broken()))  # type: ignore[arg-type]
+    assert await held(engine) == (5, {("kv", "old"): "1"})
+    await engine.commit(put(6, ("kv", "goes on", "1")))
+    await engine.close()
+
+
+@pytest.mark.parametrize("name", LASTING)
+async def test_a_second_process_is_kept_out_until_the_first_is_gone(
+    name: str, tmp_path: Path
+) -> None:
+    engine = open_engine(address(name, tmp_path))
+    with pytest.raises(SettingsError, match="is in use by another process"):
+        open_engine(address(name, tmp_path))
+    await engine.close()
+    await open_engine(address(name, tmp_path)).close()
+
+
+_keys = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=3)
+_changes = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), _keys, st.text(st.sampled_from('ab"\\é'), max_size=3)),
+        st.tuples(st.just("delete"), _keys, st.just("")),
+        st.tuples(st.just("prefix"), _keys, st.just("")),
+    ),
+    max_size=8,
+)
+
+
+@pytest.mark.parametrize("name", LASTING)
+@given(batches=st.lists(_changes, max_size=6))
+@settings(max_examples=60, deadline=None)
+async def test_batches_do_what_a_dictionary_does(
+    name: str, batches: list[list[tuple[str, str, str]]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    engine = open_engine(address(name, tmp_path_factory.mktemp("engine")))
+    expected: Rows = {}
+    for index, changes in enumerate(batches, 1):
+        prefixes = [key for kind, key, _ in changes if kind == "prefix"]
+        puts = {key: text for kind, key, text in changes if kind == "put"}
+        deletes = {key for kind, key, _ in changes if kind == "delete"} - set(puts)
+        expected = {
+            (table, key): text
+            for (table, key), text in expected.items()
+            if key not in deletes and not any(key.startswith(prefix) for prefix in prefixes)
+        }
+        expected |= {("kv", key): text for key, text in puts.items()}
+        await engine.commit(
+            Batch(
+                index,
+                [("kv", prefix) for prefix in prefixes],
+                [("kv", key) for key in deletes],
+                [StoredRow("kv", key, text) for key, text in puts.items()],
+            )
+        )
+    assert await held(engine) == (len(batches), expected)
+    await engine.close()

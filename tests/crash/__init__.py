@@ -1,0 +1,1 @@
+"""Real agents killed, filled up and corrupted: what they acknowledged must still be there."""

@@ -1,0 +1,46 @@
+"""`/v1/snapshot` over HTTP."""
+
+from __future__ import annotations
+
+from fairlead.core.commands import KVLock
+from tests.core.deciding import session
+from tests.http.edge import Edge, edge_of
+
+
+async def test_a_snapshot_taken_on_one_agent_is_restored_on_another(edge: Edge) -> None:
+    await edge.set("a/é", b"\x00\xff")
+    await edge.agent.store.submit(session("s1"))
+    await edge.agent.store.submit(KVLock("lock", b"v", 3, "s1", 0))
+    reply = await edge.ask("GET", "/v1/snapshot")
+    assert reply.headers["Content-Type"] == "application/x-gzip"
+    assert reply.index == edge.agent.store.state.index
+    before = (await edge.ask("GET", "/v1/kv/?recurse")).body
+    async with edge_of(node_name="n2") as other:
+        await other.set("goes")
+        assert (await other.ask("PUT", "/v1/snapshot", reply.body)).status == 200
+        assert (await other.ask("GET", "/v1/kv/?recurse")).body == before
+        assert b'"ID":"s1"' in (await other.ask("GET", "/v1/session/list")).body
+        # The other's own node is not in the snapshot: it registers again.
+        await other.until(lambda: "n2" in other.agent.store.state.nodes.rows)
+
+
+async def test_a_damaged_snapshot_is_refused_and_nothing_changes(edge: Edge) -> None:
+    await edge.set("a", b"x" * 1000)
+    archive = (await edge.ask("GET", "/v1/snapshot")).body
+    await edge.set("a", b"later")
+    middle = len(archive) // 2
+    flipped = archive[:middle] + bytes([archive[middle] ^ 1]) + archive[middle + 1 :]
+    for damaged in (archive[:middle], flipped, b"", b"junk", archive[10:]):
+        reply = await edge.ask("PUT", "/v1/snapshot", damaged)
+        assert reply.status == 400
+        assert reply.text
+    assert (await edge.ask("GET", "/v1/kv/a?raw")).text == "later"
+
+
+async def test_a_large_snapshot_is_streamed(edge: Edge) -> None:
+    for number in range(40):
+        await edge.set(f"large/{number}", (b"%d" % number) * 100_000)
+    archive = (await edge.ask("GET", "/v1/snapshot")).body
+    async with edge_of() as other:
+        assert (await other.ask("PUT", "/v1/snapshot", archive)).status == 200
+        assert len(other.agent.store.state.kv) == 40

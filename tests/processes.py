@@ -1,0 +1,129 @@
+"""Real agents as child processes: Fairlead's own, and Consul as the oracle."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FAIRLEAD = [sys.executable, "-m", "fairlead"]
+_START_S = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class AgentProcess:
+    """One agent; `log` is the file both its outputs go to."""
+
+    def __init__(self, command: Sequence[str], port: int, folder: Path, ready_path: str) -> None:
+        self.command = list(command)
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = folder / "agent.log"
+        self._ready_path = ready_path
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> AgentProcess:
+        with open(self.log, "ab") as log:
+            self._process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        self._wait()
+        return self
+
+    def _wait(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"{self.command} ended:\n{self.log.read_text()}")
+            try:
+                with urllib.request.urlopen(self.url + self._ready_path, timeout=2) as reply:
+                    if reply.read().strip() not in (b'""', b"[]"):
+                        return
+            except (urllib.error.URLError, OSError):
+                pass
+            time.sleep(0.02)
+        raise RuntimeError(f"{self.command} did not start:\n{self.log.read_text()}")
+
+    def kill(self) -> None:
+        """As a power failure would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait(self, timeout: float = 10) -> int:
+        assert self._process is not None
+        return self._process.wait(timeout)
+
+    def stop(self) -> int:
+        if self._process is None or self._process.poll() is not None:
+            return self._process.returncode if self._process else 0
+        self._process.terminate()
+        try:
+            return self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+
+def fairlead_agent(folder: Path, *flags: str, dev: bool = False, port: int = 0) -> AgentProcess:
+    """An agent of ours on a free port, with its data in `folder`."""
+    port = port or free_port()
+    mode = ["-dev"] if dev else ["-server", "-bootstrap-expect=1", f"-data-dir={folder / 'data'}"]
+    command = [*FAIRLEAD, "agent", *mode, "-bind=127.0.0.1", f"-http-port={port}", *flags]
+    return AgentProcess(command, port, folder, "/v1/status/leader")
+
+
+def consul_binary() -> str | None:
+    """The path of a real Consul, put into the cache when it can be had."""
+    found = os.environ.get("FAIRLEAD_TEST_CONSUL") or shutil.which("consul")
+    if found:
+        return found
+    tool = ROOT / "tools" / "get-consul"
+    try:
+        done = subprocess.run([tool], capture_output=True, text=True, timeout=300, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def consul_agent(binary: str, folder: Path, *flags: str) -> AgentProcess:
+    """A single real Consul server, quick to elect itself."""
+    port = free_port()
+    names = ("dns", "server", "serf_lan", "serf_wan")
+    ports = {name: free_port() for name in names} | {"dns": -1, "grpc": -1, "https": -1}
+    config = {
+        "ports": {**ports, "http": port},
+        "bind_addr": "127.0.0.1",
+        "disable_update_check": True,
+        "performance": {"raft_multiplier": 1},
+        "log_level": "warn",
+    }
+    path = folder / "consul.json"
+    path.write_text(json.dumps(config))
+    command = [binary, "agent", "-server", "-bootstrap-expect=1", f"-data-dir={folder / 'consul'}"]
+    command += [f"-config-file={path}", *flags]
+    return AgentProcess(command, port, folder, "/v1/catalog/nodes")

@@ -1,0 +1,123 @@
+"""The documentation tells the truth: its examples run, and it leaves nothing out."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fairlead.cli.main import VERBS
+from fairlead.http.api import Route
+from fairlead.http.routes import ROUTES
+from fairlead.settings import schema
+from tests.processes import ROOT, AgentProcess, fairlead_agent
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+pytestmark = pytest.mark.xdist_group("docs")
+
+
+@dataclass
+class Example:
+    """One command of a page, and what it prints; `…` stands for anything within a line."""
+
+    line: int
+    command: str
+    output: str
+
+
+def examples(page: Path) -> list[Example]:
+    found: list[Example] = []
+    inside = False
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        if line.startswith("```"):
+            inside = line == "```console"
+        elif inside and line.startswith("$ "):
+            found.append(Example(number, line[2:], ""))
+        elif inside:
+            found[-1].output += line + "\n"
+    return found
+
+
+def matches(expected: str, actual: str) -> bool:
+    pattern = ".*?".join(re.escape(part) for part in expected.split("…"))
+    return re.fullmatch(pattern, actual) is not None
+
+
+WITH_EXAMPLES = [page for page in PAGES if examples(page)]
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[AgentProcess]:
+    agent = fairlead_agent(tmp_path, dev=True).start()
+    yield agent
+    agent.stop()
+
+
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
+def test_every_example_prints_what_the_page_says(
+    page: Path, agent: AgentProcess, tmp_path: Path
+) -> None:
+    """The commands of a page run in one shell, one after the other."""
+    steps = examples(page)
+    marker = "=====next====="
+    script = "\n".join(f"{step.command} 2>&1\nwait; echo {marker}" for step in steps)
+    env = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "FAIRLEAD_HTTP_ADDR": f"127.0.0.1:{agent.port}",
+    }
+    script = script.replace("localhost:8500", f"localhost:{agent.port}")
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, env=env, cwd=tmp_path, check=False
+    )
+    outputs = done.stdout.split(f"{marker}\n")[:-1]
+    assert len(outputs) == len(steps), done.stderr
+    for step, output in zip(steps, outputs, strict=True):
+        # curl ends its output without a newline.
+        actual = output if output.endswith("\n") or not output else output + "\n"
+        assert matches(step.output, actual), f"{page.name}:{step.line}: {step.command}\n{output}"
+
+
+def test_every_feature_page_has_examples() -> None:
+    names = {page.stem for page in WITH_EXAMPLES}
+    assert names >= {"README", "kv", "blocking", "sessions", "transactions", "snapshots", "cli"}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+def test_every_route_is_documented(route: Route) -> None:
+    row = f"| `{route.path}` | {' '.join(route.handlers)} |"
+    assert row in (ROOT / "docs" / "http-api.md").read_text()
+
+
+@pytest.mark.parametrize("key", sorted(schema.USED))
+def test_every_key_in_use_is_documented(key: str) -> None:
+    assert f"`{key}`" in (ROOT / "docs" / "configuration.md").read_text()
+
+
+def test_every_verb_is_documented() -> None:
+    table = (ROOT / "docs" / "cli.md").read_text()
+    for verb in VERBS:
+        assert re.search(rf"^\| `{verb}[` ]", table, re.MULTILINE), verb
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_every_source_file_is_in_the_internals() -> None:
+    text = (ROOT / "docs" / "internals.md").read_text()
+    source = ROOT / "src" / "fairlead"
+    for path in source.rglob("*.py"):
+        name = path.relative_to(source).as_posix()
+        folders = ("cli/kv/", "cli/snapshot/")
+        listed = f"`{name}`" in text or name.startswith(folders)
+        assert listed or name in ("__init__.py", "__main__.py") or name.endswith("/__init__.py")
