@@ -1,0 +1,69 @@
+"""How much of the machine others use while we measure.
+
+Others are all processes but this one and those below it; the kernel's own
+threads count for nobody, since they mostly do what wrk and the servers ask for.
+In a container only its own processes are seen.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["Disturbance"]
+
+_KTHREADD = 2
+
+
+class _Process(NamedTuple):
+    pid: int
+    parent: int
+    ticks: int  # used by it, and by the children it has seen end
+
+
+class Disturbance:
+    """The share of the processors that others used since this was made."""
+
+    def __init__(self) -> None:
+        self._total, self._others = _total(), _others()
+
+    def share(self) -> float:
+        """Between 0 and 1; what the host's other machines took is part of it."""
+        total = _total() - self._total or 1
+        return max(_others() - self._others, 0) / total
+
+
+def _total() -> int:
+    return sum(_processors())
+
+
+def _others() -> int:
+    """Ticks used by others; what an ended process used is its parent's, so that none are lost."""
+    steal = _processors()[7]
+    processes = list(_processes())
+    ours = {os.getpid()}
+    # Parents mostly come first, being older; those that do not are found in a second pass.
+    for process in processes * 2:
+        if process.parent in ours:
+            ours.add(process.pid)
+    ours.add(_KTHREADD)
+    foreign = (each for each in processes if each.pid not in ours and each.parent != _KTHREADD)
+    return steal + sum(each.ticks for each in foreign)
+
+
+def _processors() -> list[int]:
+    """Ticks as user, nice, system, idle, iowait, irq, softirq, steal."""
+    line = Path("/proc/stat").read_text().partition("\n")[0]
+    return [int(ticks) for ticks in line.split()[1:9]]
+
+
+def _processes() -> Iterator[_Process]:
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = file.read_text()
+        except OSError:  # it has ended meanwhile
+            continue
+        fields = text.rpartition(")")[2].split()
+        yield _Process(int(file.parent.name), int(fields[1]), sum(map(int, fields[11:15])))

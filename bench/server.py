@@ -1,0 +1,167 @@
+"""One server process: start it, ask it, stop it, and see what it costs."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import BenchError
+
+__all__ = ["Answer", "Server", "alone"]
+
+_START_S = 60.0
+_STOP_S = 60.0
+_QUIET_S = 30.0
+# A server counts as idle when it used less than this share of a core for this long.
+_IDLE_SHARE = 0.05
+_IDLE_S = 0.4
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered."""
+
+    status: int
+    index: int
+    body: bytes
+
+
+class Server:
+    """A peer's process, in a process group of its own: Ctrl-C is for us to pass on."""
+
+    def __init__(self, name: str, command: Sequence[str], port: int, log: Path) -> None:
+        self.name = name
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self._command = list(command)
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Server:
+        try:
+            self.start()
+        except BaseException:  # nobody calls __exit__ then
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    # ---------------------------------------------------------------- its life
+
+    def start(self) -> None:
+        """Start it and wait until it takes writes."""
+        self._spawn()
+        self._wait_for(lambda: self.ask("PUT", "/v1/kv/bench/ready", b"1").status, _START_S)
+
+    def start_for(self, path: str, limit_s: float) -> float:
+        """Start it; the seconds until the first good answer to a GET of `path`."""
+        started = time.perf_counter()
+        self._spawn()
+        self._wait_for(lambda: self.ask("GET", path).status, limit_s)
+        return time.perf_counter() - started
+
+    def stop(self) -> None:
+        """Ask it to end; make it end. Harmless when it has."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            process.kill()
+            process.wait()
+
+    def pause(self) -> None:
+        self._running().send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._running().send_signal(signal.SIGCONT)
+
+    # ---------------------------------------------------------------- what it says and costs
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
+        """One request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, body)
+            reply = connection.getresponse()
+            return Answer(reply.status, int(reply.headers.get("X-Consul-Index", 0)), reply.read())
+        finally:
+            connection.close()
+
+    def rss_mb(self) -> float:
+        """The memory it holds, in units of 1024 * 1024 bytes."""
+        status = Path(f"/proc/{self._running().pid}/status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) / 1024
+
+    def settle(self) -> None:
+        """Wait until it has nothing more to do, or for half a minute."""
+        deadline = time.monotonic() + _QUIET_S
+        while time.monotonic() < deadline:
+            before = self._cpu_s()
+            time.sleep(_IDLE_S)
+            if self._cpu_s() - before < _IDLE_SHARE * _IDLE_S:
+                return
+
+    def _cpu_s(self) -> float:
+        stat = Path(f"/proc/{self._running().pid}/stat").read_text()
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+    # ---------------------------------------------------------------- the process
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        process = self._process
+        if process is None or process.poll() is not None:
+            raise BenchError(f"{self.name} is not running: {self._last_words()}")
+        return process
+
+    def _spawn(self) -> None:
+        with open(self._log, "ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def _wait_for(self, status: Callable[[], int], limit_s: float) -> None:
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            self._running()
+            try:
+                if status() == 200:
+                    return
+            except (OSError, http.client.HTTPException):
+                pass
+            time.sleep(0.01)
+        raise BenchError(f"{self.name} gave no answer for {limit_s:.0f} s: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text(errors="replace").split("\n") if self._log.exists() else []
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+@contextmanager
+def alone(server: Server, servers: Sequence[Server]) -> Iterator[None]:
+    """Stop all other servers for as long as this one is measured."""
+    others = [other for other in servers if other is not server]
+    for other in others:
+        other.pause()
+    try:
+        yield
+    finally:
+        for other in others:
+            other.resume()
