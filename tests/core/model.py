@@ -46,17 +46,19 @@ class Model:
     keys: dict[str, Key] = field(default_factory=dict)
     sessions: dict[str, tuple[str, int]] = field(default_factory=dict)
     delays: dict[str, int] = field(default_factory=dict)
+    # Whether anything was written or deleted, even if later operations took it back.
+    touched: bool = False
 
     def play(self, command: Command) -> Any:
         """The answer; the index is raised if anything changed."""
         before = copy.deepcopy(self)
+        self.touched = False
         try:
             answer = self._play(command)
         except Refused:
             self.__dict__.update(before.__dict__)
             raise
-        # Lock-delays are remembered for later only; they are no change a reader could see.
-        if (self.keys, self.sessions) != (before.keys, before.sessions):
+        if self.touched:
             self.index += 1
         return answer
 
@@ -71,12 +73,15 @@ class Model:
             case KVDelete(key, cas):
                 if key in self.keys and cas is not None and cas != self.keys[key].modified:
                     return False
-                self.keys.pop(key, None)
+                self.touched |= self.keys.pop(key, None) is not None
                 return True
             case KVDeleteTree(prefix):
-                self.keys = {k: v for k, v in self.keys.items() if not k.startswith(prefix)}
+                for key in [key for key in self.keys if key.startswith(prefix)]:
+                    del self.keys[key]
+                    self.touched = True
                 return True
             case SessionCreate(row):
+                self.touched = True
                 self.sessions[row.id] = (row.behavior, row.lock_delay)
                 return row.id
             case SessionDestroy(session, now_ns):
@@ -97,6 +102,7 @@ class Model:
         if old is not None and replace(new, created=old.created, modified=old.modified) == old:
             return
         created = old.created if old else self.index + 1
+        self.touched = True
         self.keys[key] = replace(new, created=created, modified=self.index + 1)
 
     def _lock(self, key: str, value: bytes | None, flags: int, session: str, now_ns: int) -> bool:
@@ -124,6 +130,7 @@ class Model:
         if session not in self.sessions:
             return True
         behavior, delay_ns = self.sessions.pop(session)
+        self.touched = True
         for key, row in list(self.keys.items()):
             if row.session == session:
                 if behavior == "delete":
@@ -139,7 +146,7 @@ class Model:
         before = copy.deepcopy(self.keys)
         failed = [place for place, op in enumerate(ops) if not self._op(op, now_ns)]
         if failed:
-            self.keys = before
+            self.keys, self.touched = before, False
             return failed
         return "done"
 
