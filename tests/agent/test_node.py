@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.agent.node import keep_registered, own_node
+from fairlead.core.keys import check_key
 from fairlead.engines import Contents
 from fairlead.engines.memory import MemoryEngine
 from fairlead.errors import SettingsError
@@ -53,7 +54,7 @@ async def test_a_node_that_vanishes_is_registered_again() -> None:
         while "n1" not in store.state.nodes.rows:
             await asyncio.sleep(0)
         await store.restore(Contents(0, []))
-        while "n1\tserfHealth" not in store.state.checks.rows:
+        while check_key("n1", "serfHealth") not in store.state.checks.rows:
             await asyncio.sleep(0)
     keeper.cancel()
     await store.close()

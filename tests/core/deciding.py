@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fairlead.core.catalog import check_key
 from fairlead.core.commands import CatalogRegister, Command, SessionCreate
 from fairlead.core.decide import decide
 from fairlead.core.draft import Draft
+from fairlead.core.keys import check_key
 from fairlead.core.rows import CheckRow, NodeRow, SessionRow
 from fairlead.core.state import State
 

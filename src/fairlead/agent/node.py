@@ -6,8 +6,8 @@ import os
 import uuid
 from pathlib import Path
 
-from fairlead.core.catalog import check_key
 from fairlead.core.commands import CatalogRegister
+from fairlead.core.keys import check_key
 from fairlead.core.reads import Watch
 from fairlead.core.rows import CheckRow, NodeRow
 from fairlead.errors import SettingsError

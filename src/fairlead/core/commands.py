@@ -10,11 +10,24 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from fairlead.core.rows import CheckRow, MarkRow, NodeRow, SessionRow
+from fairlead.core.rows import (
+    CheckRow,
+    CoordinateRow,
+    EventRow,
+    MarkRow,
+    MemberRow,
+    NodeRow,
+    QueryRow,
+    Service,
+    SessionRow,
+)
 
 __all__ = [
+    "CatalogDeregister",
     "CatalogRegister",
     "Command",
+    "CoordinatesUpdate",
+    "EventFire",
     "KVDelete",
     "KVDeleteTree",
     "KVLock",
@@ -22,6 +35,10 @@ __all__ = [
     "KVSet",
     "KVUnlock",
     "MarkSet",
+    "MemberRemove",
+    "MemberSet",
+    "QueryDelete",
+    "QuerySet",
     "SessionCreate",
     "SessionDestroy",
     "TombstonesReap",
@@ -102,10 +119,63 @@ class SessionDestroy(Struct, frozen=True):
 
 
 class CatalogRegister(Struct, frozen=True):
-    """Put a node and its checks into the catalog; indexes are set when it is decided."""
+    """Put a node, one of its services and its checks into the catalog.
+
+    With `skip_node_update` the node's row stays as it is, where there is one.
+    Indexes are set when it is decided; sessions whose checks fail end at `now_ns`.
+    """
 
     node: NodeRow
-    checks: list[CheckRow]
+    checks: list[CheckRow] = []
+    service: Service | None = None
+    skip_node_update: bool = False
+    now_ns: int = 0
+
+
+class CatalogDeregister(Struct, frozen=True):
+    """Take a service, else a check, else the whole node out of the catalog."""
+
+    node: str
+    service_id: str = ""
+    check_id: str = ""
+    now_ns: int = 0
+
+
+class EventFire(Struct, frozen=True):
+    """Add a user event; its time among the others is set when it is decided."""
+
+    event: EventRow
+
+
+class QuerySet(Struct, frozen=True):
+    """Make a prepared query, or replace one (`is_new` says which is meant)."""
+
+    query: QueryRow
+    is_new: bool
+
+
+class QueryDelete(Struct, frozen=True):
+    """Delete a prepared query."""
+
+    id: str
+
+
+class CoordinatesUpdate(Struct, frozen=True):
+    """Take over coordinates; those of nodes that are not there are dropped."""
+
+    coordinates: list[CoordinateRow]
+
+
+class MemberSet(Struct, frozen=True):
+    """Note an agent of the cluster, and how it is."""
+
+    member: MemberRow
+
+
+class MemberRemove(Struct, frozen=True):
+    """Forget an agent."""
+
+    name: str
 
 
 class TombstonesReap(Struct, frozen=True):
@@ -131,6 +201,13 @@ Command: TypeAlias = (
     | SessionCreate
     | SessionDestroy
     | CatalogRegister
+    | CatalogDeregister
+    | EventFire
+    | QuerySet
+    | QueryDelete
+    | CoordinatesUpdate
+    | MemberSet
+    | MemberRemove
     | TombstonesReap
     | MarkSet
 )

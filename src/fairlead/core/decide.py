@@ -5,16 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fairlead.core import catalog, kv, sessions, tombstones, txn
+from fairlead.core import (
+    catalog,
+    coordinates,
+    events,
+    kv,
+    members,
+    queries,
+    sessions,
+    tombstones,
+    txn,
+)
 from fairlead.core.commands import (
+    CatalogDeregister,
     CatalogRegister,
     Command,
+    CoordinatesUpdate,
+    EventFire,
     KVDelete,
     KVDeleteTree,
     KVLock,
     KVSet,
     KVUnlock,
     MarkSet,
+    MemberRemove,
+    MemberSet,
+    QueryDelete,
+    QuerySet,
     SessionCreate,
     SessionDestroy,
     TombstonesReap,
@@ -39,6 +56,13 @@ RULES: dict[type, Callable[[Draft, Any], Any]] = {
     SessionCreate: sessions.create_session,
     SessionDestroy: sessions.destroy_session,
     CatalogRegister: catalog.register,
+    CatalogDeregister: catalog.deregister,
+    CoordinatesUpdate: coordinates.update,
+    EventFire: events.fire,
+    QuerySet: queries.set_query,
+    QueryDelete: queries.delete_query,
+    MemberSet: members.set_member,
+    MemberRemove: members.remove_member,
     TombstonesReap: tombstones.reap,
     MarkSet: _set_mark,
 }

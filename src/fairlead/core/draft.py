@@ -9,11 +9,13 @@ Invariant: `apply` puts onto the state exactly what `batch` told the engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from sortedcontainers import SortedList
+
 from fairlead.core.state import State
-from fairlead.core.table import Table
+from fairlead.core.table import Table, prefix_end
 
 __all__ = ["Change", "Draft", "DraftTable"]
 
@@ -38,7 +40,7 @@ class Change(NamedTuple):
 class DraftTable(Generic[R]):
     """One table as the commands of a batch see it."""
 
-    __slots__ = ("base", "draft", "overlay", "swept", "touched")
+    __slots__ = ("base", "draft", "joined", "order", "overlay", "swept", "touched")
 
     def __init__(self, draft: Draft, base: Table[R]) -> None:
         self.draft = draft
@@ -46,6 +48,9 @@ class DraftTable(Generic[R]):
         self.overlay: dict[str, Any] = {}
         self.swept: dict[str, bool] = {}
         self.touched: dict[str, int] = {}
+        # Where to look for keys of the overlay; what was rolled back may still be in them.
+        self.order: SortedList[str] | None = None
+        self.joined: dict[Any, set[str]] | None = None
 
     def get(self, key: str) -> R | None:
         row = self.overlay.get(key, _ABSENT)
@@ -72,13 +77,14 @@ class DraftTable(Generic[R]):
         """The keys that begin with `prefix`, in order."""
         if not self.overlay:
             return self.base.keys_under(prefix)
+        if self.order is None:
+            self.order = SortedList(self.overlay)
         keys = set(self.base.keys_under(prefix))
-        for key, row in self.overlay.items():
-            if key.startswith(prefix):
-                if row is None or row is _SWEPT:
-                    keys.discard(key)
-                else:
-                    keys.add(key)
+        for key in self.order.irange(prefix, prefix_end(prefix), (True, False)):
+            if self.get(key) is None:
+                keys.discard(key)
+            else:
+                keys.add(key)
         return iter(sorted(keys))
 
     def scan(self, prefix: str) -> list[R]:
@@ -88,21 +94,35 @@ class DraftTable(Generic[R]):
         return [row for key in self.keys_under(prefix) if (row := self.get(key)) is not None]
 
     def group(self, value: str) -> list[str]:
-        """The keys of the rows whose `group_by` field is `value`, in order."""
-        keys = set(self.base.groups.get(value, ()))
+        """The keys of the rows whose `group_by` value is `value`, in order."""
         group_by = self.base.group_by
         assert group_by is not None, "a table that is not grouped"
-        for key, row in self.overlay.items():
-            if row is None or row is _SWEPT or group_by(row) != value:
-                keys.discard(key)
-            else:
-                keys.add(key)
+        keys = set(self.base.groups.get(value, ()))
+        if self.overlay:
+            keys |= self._joined(group_by).get(value, set())
+            keys = {
+                key for key in keys if (row := self.get(key)) is not None and group_by(row) == value
+            }
         return sorted(keys)
+
+    def _joined(self, group_by: Callable[[R], Any]) -> dict[Any, set[str]]:
+        if self.joined is None:
+            self.joined = {}
+            for key, row in self.overlay.items():
+                if row is not None and row is not _SWEPT:
+                    self.joined.setdefault(group_by(row), set()).add(key)
+        return self.joined
 
     def _set(self, key: str, row: Any) -> None:
         draft, overlay = self.draft, self.overlay
-        draft.journal.append((overlay, key, overlay.get(key, _ABSENT)))
+        old = overlay.get(key, _ABSENT)
+        draft.journal.append((overlay, key, old))
         overlay[key] = row
+        if self.order is not None and old is _ABSENT and key not in self.order:
+            self.order.add(key)
+        if self.joined is not None and row is not None and row is not _SWEPT:
+            assert self.base.group_by is not None, "only groups are joined"
+            self.joined.setdefault(self.base.group_by(row), set()).add(key)
         if self.touched.get(_INDEX) != draft.index + 1:
             draft.note(self.touched, _INDEX, draft.index + 1)
 
@@ -120,7 +140,13 @@ class Draft:
         self.lock_delays = DraftTable(self, state.lock_delays)
         self.sessions = DraftTable(self, state.sessions)
         self.nodes = DraftTable(self, state.nodes)
+        self.services = DraftTable(self, state.services)
+        self.service_indexes = DraftTable(self, state.service_indexes)
         self.checks = DraftTable(self, state.checks)
+        self.events = DraftTable(self, state.events)
+        self.queries = DraftTable(self, state.queries)
+        self.coordinates = DraftTable(self, state.coordinates)
+        self.members = DraftTable(self, state.members)
         self.marks = DraftTable(self, state.marks)
         found = [value for value in vars(self).values() if isinstance(value, DraftTable)]
         self.tables: list[DraftTable[Any]] = found

@@ -13,14 +13,24 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType, field
 
 __all__ = [
+    "PLAIN_PROXY",
+    "Address",
     "CheckRow",
+    "CoordinateRow",
+    "EventRow",
     "KVRow",
     "LockDelayRow",
     "MarkRow",
+    "MemberRow",
     "NodeRow",
+    "Position",
+    "QueryRow",
+    "Service",
     "ServiceCheck",
+    "ServiceRow",
     "SessionRow",
     "TombstoneRow",
+    "Weights",
 ]
 
 
@@ -93,7 +103,51 @@ class NodeRow(Struct, frozen=True, rename="pascal"):
     modify_index: int = 0
 
 
-class CheckRow(Struct, frozen=True, rename="pascal"):
+class Address(Struct, frozen=True, gc=False, rename="pascal"):
+    """One of a service's addresses."""
+
+    address: str
+    port: int = 0
+
+
+class Weights(Struct, frozen=True, gc=False, rename="pascal"):
+    """The weight of an instance in SRV answers, by its health."""
+
+    passing: int = 1
+    warning: int = 1
+
+
+PLAIN_PROXY: dict[str, Any] = {"MeshGateway": {}, "Expose": {}}
+"""What every service shows that is no proxy. Never changed."""
+
+
+class Service(Struct, frozen=True, gc=False, rename="pascal"):
+    """An instance of a service, as `NodeService` of Consul's API shows it."""
+
+    id: str = field(name="ID")
+    service: str
+    tags: list[str] | None = None
+    address: str = ""
+    tagged_addresses: dict[str, Address] | UnsetType = UNSET
+    meta: dict[str, str] | None = None
+    port: int = 0
+    weights: Weights = Weights()
+    enable_tag_override: bool = False
+    proxy: dict[str, Any] = field(default_factory=lambda: PLAIN_PROXY)
+    connect: dict[str, Any] = field(default_factory=dict)
+    kind: str | UnsetType = UNSET
+    create_index: int = 0
+    modify_index: int = 0
+
+
+class ServiceRow(Struct, frozen=True, gc=False, rename="pascal"):
+    """An instance of a service on a node of the catalog."""
+
+    node: str
+    service: Service
+
+
+class CheckRow(Struct, frozen=True, gc=False, rename="pascal"):
     """A health check of a node or of one of its services."""
 
     node: str
@@ -109,3 +163,57 @@ class CheckRow(Struct, frozen=True, rename="pascal"):
     definition: dict[str, Any] = field(default_factory=dict)
     create_index: int = 0
     modify_index: int = 0
+
+
+class EventRow(Struct, frozen=True, gc=False, rename="pascal"):
+    """A user event; `l_time` orders them. Each server keeps the last 256."""
+
+    id: str = field(name="ID")
+    name: str
+    payload: bytes | None
+    node_filter: str = ""
+    service_filter: str = ""
+    tag_filter: str = ""
+    version: int = 1
+    l_time: int = field(name="LTime", default=0)
+
+
+class QueryRow(Struct, frozen=True, rename="pascal"):
+    """A prepared query; its parts keep the shape of Consul's API."""
+
+    id: str = field(name="ID")
+    name: str
+    session: str
+    token: str
+    template: dict[str, Any]
+    service: dict[str, Any]
+    dns: dict[str, Any] = field(name="DNS")
+    create_index: int = 0
+    modify_index: int = 0
+
+
+class Position(Struct, frozen=True, gc=False, rename="pascal"):
+    """A network coordinate (Vivaldi); seconds."""
+
+    vec: list[float]
+    error: float
+    adjustment: float
+    height: float
+
+
+class CoordinateRow(Struct, frozen=True, gc=False, rename="pascal"):
+    """Where a node stands in the network."""
+
+    node: str
+    segment: str
+    coord: Position
+
+
+class MemberRow(Struct, frozen=True, gc=False, rename="pascal"):
+    """An agent that is, or was, part of the cluster; `status` as in `core/members.py`."""
+
+    name: str
+    addr: str
+    port: int
+    tags: dict[str, str]
+    status: int

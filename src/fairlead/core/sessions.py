@@ -13,9 +13,9 @@ from __future__ import annotations
 from msgspec import UNSET, structs
 
 from fairlead.core import kv
-from fairlead.core.catalog import check_key
 from fairlead.core.commands import SessionCreate, SessionDestroy
 from fairlead.core.draft import Draft
+from fairlead.core.keys import check_key
 from fairlead.core.reads import Read, Watch
 from fairlead.core.rows import LockDelayRow, SessionRow
 from fairlead.core.state import State
@@ -25,6 +25,8 @@ from fairlead.errors import InvalidError
 __all__ = [
     "create_session",
     "destroy_session",
+    "end_for_check",
+    "end_session",
     "parse_ttl",
     "read_node_sessions",
     "read_session",
@@ -85,9 +87,23 @@ def _check_ids(session: SessionRow) -> list[str]:
 
 def destroy_session(draft: Draft, command: SessionDestroy) -> bool:
     """Always true: a session that is not there is gone already."""
-    session = draft.sessions.get(command.id)
+    end_session(draft, command.id, command.now_ns)
+    return True
+
+
+def end_for_check(draft: Draft, node: str, check_id: str, now_ns: int) -> None:
+    """End the sessions of a node that rest on a check which failed or is gone."""
+    for session_id in draft.sessions.group(node.lower()):
+        session = draft.sessions.get(session_id)
+        if session is not None and check_id in _check_ids(session):
+            end_session(draft, session_id, now_ns)
+
+
+def end_session(draft: Draft, session_id: str, now_ns: int) -> None:
+    """Let go of, or delete, what it holds, and delete the queries bound to it."""
+    session = draft.sessions.get(session_id)
     if session is None:
-        return True
+        return
     draft.sessions.delete(session.id)
     delay_ns = min(session.lock_delay, _LOCK_DELAY_MAX_NS)
     for key in draft.kv.group(session.id):
@@ -99,9 +115,10 @@ def destroy_session(draft: Draft, command: SessionDestroy) -> bool:
         else:
             kv.write_row(draft, row, key, row.value, row.flags, row.lock_index, UNSET)
         if delay_ns > 0:
-            draft.lock_delays.put(key, LockDelayRow(key, command.now_ns + delay_ns))
-    _drop_past_delays(draft, command.now_ns)
-    return True
+            draft.lock_delays.put(key, LockDelayRow(key, now_ns + delay_ns))
+    for key in [row.id for row in draft.queries.scan("") if row.session == session.id]:
+        draft.queries.delete(key)
+    _drop_past_delays(draft, now_ns)
 
 
 def _drop_past_delays(draft: Draft, now_ns: int) -> None:

@@ -11,10 +11,15 @@ from typing import Any
 
 from fairlead.core.rows import (
     CheckRow,
+    CoordinateRow,
+    EventRow,
     KVRow,
     LockDelayRow,
     MarkRow,
+    MemberRow,
     NodeRow,
+    QueryRow,
+    ServiceRow,
     SessionRow,
     TombstoneRow,
 )
@@ -25,9 +30,23 @@ __all__ = ["RESTORED", "State"]
 RESTORED = "restored"
 
 
-def _node_key(row: SessionRow | CheckRow) -> str:
+def _node_of(row: SessionRow) -> str:
     """Nodes are found without regard to case."""
     return row.node.lower()
+
+
+def _node_id(row: NodeRow) -> str:
+    return row.id.lower()
+
+
+def _service_name(row: ServiceRow) -> str:
+    """Services too."""
+    return row.service.service.lower()
+
+
+def _checked(row: CheckRow) -> str:
+    """Whose check it is: a node's own ones have no service."""
+    return f"{row.node.lower()}\t{row.service_id.lower()}"
 
 
 class State:
@@ -40,9 +59,15 @@ class State:
         self.tombstones = Table("tombstones", TombstoneRow)
         self.tree_tombstones = Table("tree_tombstones", TombstoneRow)
         self.lock_delays = Table("lock_delays", LockDelayRow)
-        self.sessions = Table("sessions", SessionRow, group_by=_node_key)
-        self.nodes = Table("nodes", NodeRow)
-        self.checks = Table("checks", CheckRow, group_by=_node_key)
+        self.sessions = Table("sessions", SessionRow, group_by=_node_of)
+        self.nodes = Table("nodes", NodeRow, group_by=_node_id)
+        self.services = Table("services", ServiceRow, group_by=_service_name)
+        self.service_indexes = Table("service_indexes", MarkRow)
+        self.checks = Table("checks", CheckRow, group_by=_checked)
+        self.events = Table("events", EventRow)
+        self.queries = Table("queries", QueryRow, group_by=attrgetter("name"))
+        self.coordinates = Table("coordinates", CoordinateRow)
+        self.members = Table("members", MemberRow)
         self.marks = Table("marks", MarkRow)
         found = [value for value in vars(self).values() if isinstance(value, Table)]
         self.tables: dict[str, Table[Any]] = {table.name: table for table in found}
