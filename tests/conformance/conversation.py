@@ -32,6 +32,8 @@ _COMPARED_HEADERS = (
     "Content-Type",
     "Location",
     "Allow",
+    "X-Cache",
+    "X-Consul-Effective-Consistency",
     "X-Consul-Knownleader",
     "X-Consul-Lastcontact",
     "X-Content-Type-Options",
