@@ -388,11 +388,11 @@ def _definition(given: Mapping[str, Any]) -> dict[str, Any]:
         value = lowered.get(name)
         if not value:
             continue
-        if usual in _DURATIONS:
-            value = format_duration(_duration(usual, value))
-        elif usual == "TTL":
+        if usual in _DURATIONS or usual == "TTL":
             value = _duration(usual, value)
-        found[usual] = value
+            if not value:
+                continue
+        found[usual] = format_duration(value) if usual in _DURATIONS else value
     return found
 
 
