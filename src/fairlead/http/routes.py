@@ -6,7 +6,7 @@ ends in `/` stands for all below it; the longest that matches is taken.
 
 from __future__ import annotations
 
-from fairlead.http import agent, kv, sessions, snapshot, status, txn
+from fairlead.http import agent, catalog, health, kv, sessions, snapshot, status, txn
 from fairlead.http.api import Route
 
 __all__ = ["ROUTES"]
@@ -16,7 +16,22 @@ ROUTES: tuple[Route, ...] = (
     Route("/v1/agent/members", {"GET": agent.members}, options=False, datacenter=False),
     Route("/v1/agent/metrics", {"GET": agent.metrics}, options=False, datacenter=False),
     Route("/v1/agent/self", {"GET": agent.self_}, options=False, datacenter=False),
+    Route("/v1/catalog/connect/", {"GET": catalog.connect}),
     Route("/v1/catalog/datacenters", {"GET": status.datacenters}, datacenter=False),
+    Route("/v1/catalog/deregister", {"PUT": catalog.deregister}, options=False, datacenter=False),
+    Route("/v1/catalog/gateway-services/", {"GET": catalog.gateway_services}),
+    Route("/v1/catalog/node-services/", {"GET": catalog.node_services}),
+    Route("/v1/catalog/node/", {"GET": catalog.node}),
+    Route("/v1/catalog/nodes", {"GET": catalog.nodes}),
+    Route("/v1/catalog/register", {"PUT": catalog.register}, options=False, datacenter=False),
+    Route("/v1/catalog/service/", {"GET": catalog.service}),
+    Route("/v1/catalog/services", {"GET": catalog.services}),
+    Route("/v1/health/checks/", {"GET": health.checks}),
+    Route("/v1/health/connect/", {"GET": health.connect}),
+    Route("/v1/health/ingress/", {"GET": health.ingress}),
+    Route("/v1/health/node/", {"GET": health.node}),
+    Route("/v1/health/service/", {"GET": health.service}),
+    Route("/v1/health/state/", {"GET": health.state}),
     Route("/v1/kv/", {"GET": kv.get, "PUT": kv.put, "DELETE": kv.delete}, body_limit=kv.body_limit),
     Route("/v1/session/create", {"PUT": sessions.create}, options=False),
     Route("/v1/session/destroy/", {"PUT": sessions.destroy}, options=False),
