@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from fairlead.core.rows import QueryRow, QueryService
+from fairlead.core.rows import QueryRow
 from fairlead.core.state import State
 from fairlead.errors import InvalidError
 
@@ -131,5 +131,3 @@ def _filled(value: Any, fill: Callable[[str], str]) -> Any:
         parts = {name: _filled(getattr(value, name), fill) for name in value.__struct_fields__}
         return structs.replace(value, **parts)
     return value
-
-
