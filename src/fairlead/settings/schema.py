@@ -12,7 +12,22 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ANY", "BOOL", "DURATION", "FLOAT", "INT", "LIST", "MAP", "SCHEMA", "STR", "USED"]
+__all__ = [
+    "ANY",
+    "BOOL",
+    "CHECK",
+    "DURATION",
+    "FLOAT",
+    "INT",
+    "LIST",
+    "LISTS",
+    "MAP",
+    "SCHEMA",
+    "SERVICE",
+    "STR",
+    "USED",
+    "Objects",
+]
 
 STR = "string"
 INT = "int"
@@ -21,7 +36,79 @@ BOOL = "bool"
 DURATION = "duration"
 LIST = "list of strings"
 MAP = "map of strings"
+LISTS = "map of lists of strings"
 ANY = "any"
+
+
+class Objects:
+    """A list of objects with these keys; one object alone stands for a list of one.
+
+    With `named` it is a map of such objects instead.
+    """
+
+    def __init__(self, keys: dict[str, Any], *, named: bool = False) -> None:
+        self.keys = keys
+        self.named = named
+
+
+CHECK: dict[str, Any] = {
+    "id": STR,
+    "name": STR,
+    "notes": STR,
+    "service_id": STR,
+    "token": STR,
+    "status": STR,
+    "ttl": DURATION,
+    "http": STR,
+    "method": STR,
+    "header": LISTS,
+    "body": STR,
+    "disable_redirects": BOOL,
+    "tcp": STR,
+    "tcp_use_tls": BOOL,
+    "udp": STR,
+    "args": LIST,
+    "script_args": LIST,
+    "docker_container_id": STR,
+    "shell": STR,
+    "grpc": STR,
+    "grpc_use_tls": BOOL,
+    "h2ping": STR,
+    "h2ping_use_tls": BOOL,
+    "dns": STR,
+    "os_service": STR,
+    "alias_node": STR,
+    "alias_service": STR,
+    "interval": DURATION,
+    "timeout": DURATION,
+    "tls_server_name": STR,
+    "tls_skip_verify": BOOL,
+    "success_before_passing": INT,
+    "failures_before_warning": INT,
+    "failures_before_critical": INT,
+    "deregister_critical_service_after": DURATION,
+    "output_max_size": INT,
+}
+"""The keys of a check in a configuration file."""
+
+SERVICE: dict[str, Any] = {
+    "id": STR,
+    "name": STR,
+    "tags": LIST,
+    "address": STR,
+    "tagged_addresses": Objects({"address": STR, "port": INT}, named=True),
+    "meta": MAP,
+    "port": INT,
+    "kind": STR,
+    "weights": {"passing": INT, "warning": INT},
+    "enable_tag_override": BOOL,
+    "token": STR,
+    "proxy": ANY,
+    "connect": ANY,
+    "check": Objects(CHECK),
+    "checks": Objects(CHECK),
+}
+"""The keys of a service in a configuration file."""
 
 _TOKENS = dict.fromkeys(
     (
@@ -175,10 +262,10 @@ SCHEMA: dict[str, Any] = {
         "prefer_namespace": BOOL,
     },
     # services, checks, watches
-    "service": ANY,
-    "services": ANY,
-    "check": ANY,
-    "checks": ANY,
+    "service": Objects(SERVICE),
+    "services": Objects(SERVICE),
+    "check": Objects(CHECK),
+    "checks": Objects(CHECK),
     "watches": ANY,
     "enable_script_checks": BOOL,
     "enable_local_script_checks": BOOL,
@@ -335,6 +422,9 @@ USED = frozenset(
     limits.http_max_conns_per_client limits.kv_max_value_size limits.txn_max_req_len
     default_query_time max_query_time disable_http_unprintable_char_filter
     session_ttl_min tombstone_ttl
+    service services check checks enable_script_checks enable_local_script_checks
+    check_output_max_size check_update_interval check_deregister_interval_min check_reap_interval
+    discard_check_output
     ca_file cert_file key_file verify_incoming verify_incoming_https tls_min_version
     telemetry.disable_hostname telemetry.metrics_prefix
     log_level log_json log_file log_rotate_bytes log_rotate_duration log_rotate_max_files pid_file

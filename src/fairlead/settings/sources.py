@@ -90,6 +90,8 @@ def check(
         full = f"{path}{key}"
         if key not in known:
             faults.append(_unknown(full, key, known))
+        elif isinstance(known[key], schema.Objects):
+            checked[key] = _objects(value, known[key], full, faults)
         elif isinstance(known[key], dict):
             section = _section(value, full, faults)
             if section is not None:
@@ -116,6 +118,29 @@ def _section(value: Any, full: str, faults: list[str]) -> dict[str, Any] | None:
     if value is not None:
         faults.append(f"'{full}' expected a map, got {_type_name(value)}")
     return None
+
+
+def _objects(value: Any, known: schema.Objects, full: str, faults: list[str]) -> Any:
+    """A list of objects, or a map of them, each with its keys checked."""
+    if known.named:
+        named = _section(value, full, faults) or {}
+        parts = {name: _section(part, f"{full}.{name}", faults) for name, part in named.items()}
+        return {
+            name: check(part or {}, known.keys, f"{full}.{name}.", faults)
+            for name, part in parts.items()
+        }
+    if value is None:
+        return []
+    items = value if isinstance(value, list) else [value]
+    many = len(items) > 1
+    checked = []
+    for number, item in enumerate(items):
+        path = f"{full}[{number}]" if many else full
+        if isinstance(item, dict):
+            checked.append(check(item, known.keys, f"{path}.", faults))
+        else:
+            faults.append(f"'{path}' expected a map, got {_type_name(item)}")
+    return checked
 
 
 def _typed(value: Any, kind: str, full: str, faults: list[str]) -> Any:
@@ -164,6 +189,16 @@ def _map(value: Any) -> Any:
     return {key: item if isinstance(item, str) else json.dumps(item) for key, item in value.items()}
 
 
+def _lists(value: Any) -> Any:
+    """A block of lists; HCL gives a list of one where it stands once."""
+    if isinstance(value, list) and len(value) == 1:
+        (value,) = value
+    if not isinstance(value, dict):
+        return None
+    lists = {key: _strings(item) for key, item in value.items()}
+    return lists if None not in lists.values() else None
+
+
 _CONVERT: dict[str, Callable[[Any], Any]] = {
     schema.STR: lambda value: value if isinstance(value, str) else None,
     schema.BOOL: lambda value: value if isinstance(value, bool) else None,
@@ -171,6 +206,7 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     schema.FLOAT: _number,
     schema.DURATION: _duration,
     schema.LIST: _strings,
+    schema.LISTS: _lists,
     schema.MAP: _map,
     schema.ANY: lambda value: value,
 }
