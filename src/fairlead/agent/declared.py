@@ -10,7 +10,13 @@ import msgspec
 from msgspec import Struct, structs
 
 from fairlead.agent.checks.definition import CheckDefinition, validate
-from fairlead.agent.definitions import STATUSES, ServiceDefinition, checks_of, service_of
+from fairlead.agent.definitions import (
+    STATUSES,
+    ProxyDefinition,
+    ServiceDefinition,
+    checks_of,
+    service_of,
+)
 from fairlead.errors import InvalidError, SettingsError
 from fairlead.settings import schema
 from fairlead.settings.settings import Settings
@@ -21,6 +27,7 @@ __all__ = ["Declared", "declared"]
 _SPELLED = {"id": "check_id", "script_args": "args"} | {
     key: f"{key}_ns" for key, kind in schema.CHECK.items() if kind == schema.DURATION
 }
+_PROXY_NAMES = {info.name: info.encode_name for info in structs.fields(ProxyDefinition)}
 
 
 class Declared(Struct, frozen=True):
@@ -52,16 +59,10 @@ def _service(raw: dict[str, Any]) -> ServiceDefinition:
     if weights is not None:
         # In files, unlike in the API, what is left out is 1.
         fields["weights"] = {"passing": 1, "warning": 1, **weights}
-    for key in ("proxy", "connect"):
-        fields[key] = _block(fields.get(key))
-    return structs.replace(msgspec.convert(fields, ServiceDefinition), checks=checks)
-
-
-def _block(value: Any) -> dict[str, Any]:
-    """HCL gives a list of one for a block in a block."""
-    if isinstance(value, list) and len(value) == 1:
-        (value,) = value
-    return value if isinstance(value, dict) else {}
+    proxy = {_PROXY_NAMES.get(key, key): value for key, value in fields.get("proxy", {}).items()}
+    return structs.replace(
+        msgspec.convert({**fields, "proxy": proxy}, ServiceDefinition), checks=checks
+    )
 
 
 def _check(raw: dict[str, Any]) -> CheckDefinition:

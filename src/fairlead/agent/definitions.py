@@ -13,21 +13,25 @@ import ipaddress
 import re
 from typing import Any
 
-from msgspec import UNSET, Struct, structs
+from msgspec import UNSET, Struct, field, structs, to_builtins
 
 from fairlead.agent.checks.definition import CheckDefinition, validate
+from fairlead.core.health import NODE_MAINTENANCE, SERVICE_MAINTENANCE
 from fairlead.core.rows import PLAIN_PROXY, Address, CheckRow, Service, Weights
 from fairlead.errors import InvalidError
 
 __all__ = [
     "STATUSES",
     "AddressDefinition",
+    "ConnectDefinition",
+    "ProxyDefinition",
     "ServiceDefinition",
     "WeightsDefinition",
     "check_kind",
     "check_row",
     "checks_of",
     "dns_warning",
+    "maintenance_row",
     "service_of",
 ]
 
@@ -54,6 +58,26 @@ class WeightsDefinition(Struct, frozen=True):
     warning: int = 0
 
 
+class ProxyDefinition(Struct, frozen=True, omit_defaults=True, rename="pascal"):
+    """For whom a proxy stands; the parts a mesh reads are taken as they are."""
+
+    destination_service_name: str = ""
+    destination_service_id: str = field(name="DestinationServiceID", default="")
+    local_service_address: str = ""
+    local_service_port: int = 0
+    config: dict[str, Any] = {}
+    upstreams: list[Any] = []
+    mesh_gateway: dict[str, Any] = {}
+    expose: dict[str, Any] = {}
+
+
+class ConnectDefinition(Struct, frozen=True):
+    """How a service takes part in a mesh."""
+
+    native: bool = False
+    sidecar_service: Any = None
+
+
 class ServiceDefinition(Struct, frozen=True):
     """A service as it was registered, with its checks."""
 
@@ -68,8 +92,8 @@ class ServiceDefinition(Struct, frozen=True):
     weights: WeightsDefinition | None = None
     enable_tag_override: bool = False
     token: str = ""
-    proxy: dict[str, Any] = {}
-    connect: dict[str, Any] = {}
+    proxy: ProxyDefinition = ProxyDefinition()
+    connect: ConnectDefinition = ConnectDefinition()
     check: CheckDefinition = CheckDefinition()
     checks: list[CheckDefinition] = []
 
@@ -102,8 +126,8 @@ def service_of(definition: ServiceDefinition) -> Service:
         port=definition.port,
         weights=Weights() if weights is None else Weights(weights.passing, weights.warning),
         enable_tag_override=definition.enable_tag_override,
-        proxy={**definition.proxy, **PLAIN_PROXY} if definition.proxy else PLAIN_PROXY,
-        connect=_connect(definition.connect),
+        proxy={**PLAIN_PROXY, **to_builtins(definition.proxy)},
+        connect={"Native": True} if definition.connect.native else {},
         kind=definition.kind or UNSET,
     )
     addresses = _tagged(definition)
@@ -153,6 +177,24 @@ def check_row(node: str, check: CheckDefinition, service: Service | None) -> Che
         service_name=service.service if service is not None else "",
         service_tags=(service.tags or []) if service is not None else [],
         type=check_kind(check),
+    )
+
+
+def maintenance_row(node: str, service: Service | None, reason: str) -> CheckRow:
+    """The check that stands for the maintenance of a service, or of the whole node."""
+    what = "node" if service is None else "service"
+    return CheckRow(
+        node=node,
+        check_id=NODE_MAINTENANCE if service is None else SERVICE_MAINTENANCE + service.id,
+        name=f"{what.capitalize()} Maintenance Mode",
+        status="critical",
+        notes=reason
+        or f"Maintenance mode is enabled for this {what}, but no reason was provided. "
+        "This is a default message.",
+        service_id=service.id if service is not None else "",
+        service_name=service.service if service is not None else "",
+        service_tags=(service.tags or []) if service is not None else [],
+        type="maintenance",
     )
 
 
@@ -235,34 +277,21 @@ def _check_kind(definition: ServiceDefinition) -> None:
     """Proxies and gateways must say for whom and where."""
     faults = []
     if definition.kind == "connect-proxy":
-        destination = _field(definition.proxy, "destinationservicename")
-        if not str(destination or "").strip():
+        if not definition.proxy.destination_service_name.strip():
             faults.append(
                 "Proxy.DestinationServiceName must be non-empty for Connect proxy services"
             )
         if not definition.port:
             faults.append("Port must be set for a Connect proxy")
-        if _field(definition.connect, "native"):
+        if definition.connect.native:
             faults.append("A Proxy cannot also be Connect Native, only typical services")
     elif definition.kind in _GATEWAYS and not definition.port:
         faults.append(f"Port must be non-zero for a {definition.kind}")
     if faults:
         count = f"{len(faults)} error{'s' if len(faults) > 1 else ''} occurred:"
         raise InvalidError("\n".join([count, *(f"\t* {fault}" for fault in faults), "", ""]))
-    if _field(definition.connect, "sidecarservice") is not None:
+    if definition.connect.sidecar_service is not None:
         raise InvalidError("sidecar_service is not supported: register the proxy as a service")
-
-
-def _field(fields: dict[str, Any], name: str) -> Any:
-    """A field of an object that is taken as it is, whatever its spelling."""
-    for key, value in fields.items():
-        if key.lower().replace("_", "") == name:
-            return value
-    return None
-
-
-def _connect(connect: dict[str, Any]) -> dict[str, Any]:
-    return {"Native": True} if _field(connect, "native") else {}
 
 
 def _tagged(definition: ServiceDefinition) -> dict[str, Address]:

@@ -21,13 +21,13 @@ from fairlead.agent.definitions import (
     ServiceDefinition,
     check_row,
     checks_of,
+    maintenance_row,
     service_of,
 )
 from fairlead.agent.ttl import TTLTimers
 from fairlead.clock import Clock
 from fairlead.core.health import (
     CRITICAL,
-    NODE_MAINTENANCE,
     SERVICE_MAINTENANCE,
     aggregated,
 )
@@ -39,11 +39,6 @@ __all__ = ["API", "CONFIGURATION", "LocalAgent", "LocalCheck", "LocalService"]
 
 API = "remote"
 CONFIGURATION = "local"
-
-_NO_REASON = (
-    "Maintenance mode is enabled for this {what}, but no reason was provided. "
-    "This is a default message."
-)
 
 
 class LocalService:
@@ -281,40 +276,19 @@ class LocalAgent:
         local = self.services.get(service_id)
         if local is None:
             raise NotFoundError(f'No service registered with ID "{service_id}"')
-        check_id = SERVICE_MAINTENANCE + service_id
-        row = CheckRow(
-            node=self.node,
-            check_id=check_id,
-            name="Service Maintenance Mode",
-            status=CRITICAL,
-            notes=reason or _NO_REASON.format(what="service"),
-            service_id=service_id,
-            service_name=local.service.service,
-            service_tags=local.service.tags or [],
-            type="maintenance",
-        )
-        self._set_maintenance(row, enable)
-        return check_id
+        return self._set_maintenance(maintenance_row(self.node, local.service, reason), enable)
 
     def set_node_maintenance(self, *, enable: bool, reason: str) -> str:
         """The same for the whole node."""
-        row = CheckRow(
-            node=self.node,
-            check_id=NODE_MAINTENANCE,
-            name="Node Maintenance Mode",
-            status=CRITICAL,
-            notes=reason or _NO_REASON.format(what="node"),
-            type="maintenance",
-        )
-        self._set_maintenance(row, enable)
-        return NODE_MAINTENANCE
+        return self._set_maintenance(maintenance_row(self.node, None, reason), enable)
 
-    def _set_maintenance(self, row: CheckRow, enable: bool) -> None:
+    def _set_maintenance(self, row: CheckRow, enable: bool) -> str:
         """The first reason stays."""
         if not enable:
             self.remove_check(row.check_id)
         elif row.check_id not in self.checks:
             self.restore_check(row, None, API)
+        return row.check_id
 
     # ---------------------------------------------------------------- parts
 

@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from fairlead.agent.agent import Agent
 from fairlead.agent.checks.definition import CheckDefinition
-from fairlead.agent.definitions import ServiceDefinition
+from fairlead.agent.definitions import ConnectDefinition, ProxyDefinition, ServiceDefinition
 from fairlead.core.codec import encode_json
 from fairlead.core.rows import Service
 from fairlead.durations import parse_duration
@@ -59,6 +59,16 @@ _NAMES = {
     ServiceDefinition: {
         "enable_tag_override": "enable_tag_override",
         "tagged_addresses": "tagged_addresses",
+    },
+    ConnectDefinition: {"sidecar_service": "sidecar_service"},
+    ProxyDefinition: {
+        name: name
+        for name in (
+            "destination_service_id",
+            "destination_service_name",
+            "local_service_address",
+            "local_service_port",
+        )
     },
 }
 _ONE, _MAINTENANCE = "/v1/agent/service/", "/v1/agent/service/maintenance/"
