@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -60,7 +61,7 @@ _NAMES = {
         "enable_tag_override": "enable_tag_override",
         "tagged_addresses": "tagged_addresses",
     },
-    ConnectDefinition: {"sidecar_service": "sidecar_service"},
+    ConnectDefinition: {"sidecar_service": "sidecar_service", "*": ""},
     ProxyDefinition: {
         name: name
         for name in (
@@ -200,7 +201,7 @@ def wanted_maintenance(request: Request) -> tuple[bool, str]:
     text = request.query.get("enable")
     enable = parse_bool(text)
     if enable is None:
-        raise InvalidError(f'Invalid value for enable: "{text}"')
+        raise InvalidError(f"Invalid value for enable: {json.dumps(text, ensure_ascii=False)}")
     return enable, request.query.get("reason")
 
 

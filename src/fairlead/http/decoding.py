@@ -24,7 +24,10 @@ __all__ = ["DECODE", "Names", "decode_struct"]
 DECODE = "Request decode failed"
 
 Names = Mapping[Any, Mapping[str, str]]
-"""For some structs, other spellings of fields, in lower case, and the attributes they mean."""
+"""For some structs, other spellings of fields, in lower case, and the attributes they mean.
+
+Empty stands for a field that is unknown after all; a `*` lets unknown fields pass.
+"""
 
 T = TypeVar("T", bound=Struct)
 _GO_TYPES = {str: "string", int: "int", float: "float64", bool: "bool"}
@@ -61,6 +64,8 @@ def _struct(fields: dict[str, Any], type_: type[T], names: Names) -> T:
         attribute = other.get(lowered, lowered)
         field = known.get(attribute.replace("_", "") if lowered in other else lowered)
         if field is None or other.get(lowered) == "":
+            if "*" in other:
+                continue
             raise InvalidError(f'json: unknown field "{key}"')
         if value is None:
             continue
