@@ -6,7 +6,8 @@ A file holds scenarios. A line `# title` begins one; every other line is a reque
 
 `{name}` stands for what an earlier line of the scenario captured by `=>`: the
 first UUID of the answer (`id`), its index header (`index`), the last
-ModifyIndex of its body (`modify`), or its ContentHash (`hash`). A body `@N` is N bytes of `x`. A line
+ModifyIndex of its body (`modify`), or its ContentHash (`hash`). A body `@N` is N
+bytes of `x`. A line
 `! difference` says that the next request's answers differ on purpose; the word
 is a row of `docs/differences.md`.
 """
