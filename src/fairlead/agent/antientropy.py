@@ -122,15 +122,27 @@ class AntiEntropy:
     async def run_repairs(self) -> None:
         """Compare again after others may have changed what the catalog holds of this node."""
         loop = asyncio.get_running_loop()
-        while True:
+        seen = asyncio.Event()
+        changed: asyncio.Future[None] | None = None
+
+        def watch(done: asyncio.Future[None] | None = None) -> None:
+            nonlocal changed
+            if done is not None and done.cancelled():
+                return
+            seen.set()
             changed = self._registry.changed(self._node.node)
-            try:
+            changed.add_done_callback(watch)
+
+        watch()
+        try:
+            while True:
+                await seen.wait()
+                seen.clear()
                 started = loop.time()
                 await self.repair()
-                pause_s = max(_REPAIR_S, (loop.time() - started) * _REPAIR_SHARE)
-                await changed
-                await asyncio.sleep(pause_s)
-            finally:
+                await asyncio.sleep(max(_REPAIR_S, (loop.time() - started) * _REPAIR_SHARE))
+        finally:
+            if changed is not None:
                 changed.cancel()
 
     async def sync(self) -> bool:
