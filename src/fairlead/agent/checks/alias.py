@@ -129,14 +129,14 @@ class AliasChecks:
             changed = registry.changed(node)
             wait_s = _REFRESH_S
             try:
-                contents = await registry.contents(node)
-            except FairleadError as error:
-                log.warning("an alias check cannot read: check=%s error=%s", check_id, error)
-                wait_s = _RETRY_S
-            else:
-                self._report(check_id, definition, contents)
-            await asyncio.wait([changed], timeout=wait_s)
-            changed.cancel()
+                try:
+                    self._report(check_id, definition, await registry.contents(node))
+                except FairleadError as error:
+                    log.warning("an alias check cannot read: check=%s error=%s", check_id, error)
+                    wait_s = _RETRY_S
+                await asyncio.wait([changed], timeout=wait_s)
+            finally:
+                changed.cancel()
 
     def _report(self, check_id: str, definition: CheckDefinition, contents: NodeContents) -> None:
         service_id = definition.alias_service
