@@ -68,6 +68,13 @@ def test_blocks_may_stand_more_than_once() -> None:
     )
     assert [len(service.checks) for service in found.services] == [2, 0]
     assert [check.name for check in found.checks] == ["c", "d"]
+    assert [check.ttl_ns for check in found.checks] == [SECOND_NS, SECOND_NS]
+
+
+def test_sections_that_stand_more_than_once_are_one() -> None:
+    text = 'ports { http = 1 } ports { https = 2 } node_meta { a = "1" } node_meta { b = "2" }'
+    raw = sources.read_text(text, "a.hcl", "hcl")
+    assert raw == {"ports": {"http": 1, "https": 2}, "node_meta": {"a": "1", "b": "2"}}
 
 
 def test_a_proxy_says_for_whom_it_stands() -> None:

@@ -12,11 +12,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import hcl
-
 from fairlead.durations import parse_duration
 from fairlead.errors import InvalidError, SettingsError
-from fairlead.settings import schema
+from fairlead.settings import hcl, schema
 from fairlead.settings.schema import SCHEMA, USED
 
 __all__ = ["check", "merge", "read_all", "read_path", "read_text", "unused_keys"]
@@ -184,6 +182,8 @@ def _strings(value: Any) -> Any:
 
 
 def _map(value: Any) -> Any:
+    if isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
+        value = {key: item for part in value for key, item in part.items()}
     if not isinstance(value, dict):
         return None
     return {key: item if isinstance(item, str) else json.dumps(item) for key, item in value.items()}
