@@ -62,9 +62,7 @@ def test_coordinates_are_those_of_nodes_that_are_there_and_go_with_them() -> Non
     state = State()
     run(state, node_rows("n1"))
     coord = Position([0.1] * 8, 1.0, 0.0, 0.001)
-    taken = run(
-        state, CoordinatesUpdate([CoordinateRow(name, "", coord) for name in ("n1", "n2")])
-    )
+    taken = run(state, CoordinatesUpdate([CoordinateRow(name, "", coord) for name in ("n1", "n2")]))
     assert taken == 1
     assert len(read_node_coordinate(state, "N1").value) == 1
     run(state, CatalogDeregister("n1"))
