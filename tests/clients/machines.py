@@ -18,7 +18,10 @@ _INSTALL_S = 300
 
 
 def program(name: str, package: str, *, at: str = "") -> str:
-    """The path of a program; installed where we may, else the test says that it is skipped."""
+    """The path of a program; installed where we may, else the test says that it is skipped.
+
+    `at` is a pattern of where it is, when that is not on the path.
+    """
     path = _find(name, at) or (_install(package) and _find(name, at))
     if not path:
         pytest.skip(f"{name} is not on this machine: install the package {package}")
@@ -26,10 +29,9 @@ def program(name: str, package: str, *, at: str = "") -> str:
 
 
 def _find(name: str, at: str) -> str | None:
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if found or not at:
-        return found
-    return next((str(path) for path in sorted(Path("/").glob(at.lstrip("/")), reverse=True)), None)
+    if at:
+        return next(map(str, sorted(Path("/").glob(at.lstrip("/")), reverse=True)), None)
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
 
 @functools.cache
