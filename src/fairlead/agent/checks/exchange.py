@@ -7,7 +7,7 @@ docs/decisions/0006-check-clients.md measures.
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import httptools
 
@@ -65,6 +65,10 @@ class Exchange(asyncio.Protocol):
             self.answer.cancel()
 
     # ---------------------------------------------------------------- the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not `isinstance`: uvloop's transports are asyncio's by their methods alone.
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         if self.answer.done():
