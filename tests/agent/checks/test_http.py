@@ -108,7 +108,9 @@ async def test_what_never_answers_is_given_up() -> None:
     async with serving(silence) as port:
         status, output = await http(port, timeout_ns=ANY_TIME_NS)
     assert status == "critical"
-    assert output.endswith("context deadline exceeded (Client.Timeout exceeded while awaiting headers)")
+    assert output.endswith(
+        "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+    )
 
 
 async def test_a_body_that_never_ends_is_judged_by_its_status() -> None:
@@ -142,7 +144,9 @@ async def test_chunks_and_interim_answers_are_understood() -> None:
         assert (await http(port))[1].endswith(": 200 OK Output: abcde")
 
 
-@pytest.mark.parametrize("text", ["", "SSH-2.0\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 200 OK\r\nX"])
+@pytest.mark.parametrize(
+    "text", ["", "SSH-2.0\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 200 OK\r\nX"]
+)
 async def test_what_is_no_answer_is_critical(text: str) -> None:
     async with serving(answering(text)) as port:
         status, output = await http(port)
@@ -162,7 +166,8 @@ async def test_nobody_there_is_critical() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://x/", "http:///", "::", "http://a b/", "http://[::1/", "http://a:x/", "http://x:99999/"]
+    "url",
+    ["ftp://x/", "http:///", "::", "http://a b/", "http://[::1/", "http://a:x/", "http://x:99999/"],
 )
 async def test_a_url_of_nonsense_is_critical(url: str) -> None:
     assert (await run(CheckDefinition(http=url))).status == "critical"

@@ -16,7 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from fairlead.agent.checks.definition import CheckDefinition
 from tests.agent.checks.servers import ANY_TIME_NS, certificate, run, serving
 
-LONG_NS = 10**11
+LONG_NS = 10**10
 
 
 @pytest.fixture

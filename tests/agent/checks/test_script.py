@@ -44,7 +44,9 @@ async def test_the_exit_code_decides(code: int, status: str) -> None:
 
 
 async def test_no_shell_is_asked_unless_one_is_named() -> None:
-    assert (await run(CheckDefinition(args=["/bin/echo", "$HOME;", "a b"]))).output == "$HOME; a b\n"
+    assert (
+        await run(CheckDefinition(args=["/bin/echo", "$HOME;", "a b"]))
+    ).output == "$HOME; a b\n"
     line = CheckDefinition(args=["echo one; echo $0"], shell="/bin/sh")
     assert (await run(line)).output == "one\n/bin/sh\n"
     words = CheckDefinition(args=["echo", "a  b;"], shell="/bin/sh")
@@ -149,7 +151,9 @@ async def test_an_os_service_is_what_systemctl_says(
 ) -> None:
     """The program is a stand-in, with the words and exit codes of systemctl(1)."""
     program = tmp_path / "systemctl"
-    program.write_text(f'#!/bin/sh\ntest "$*" = "is-active -- web" || exit 9\necho "{state}"\nexit {code}\n')
+    program.write_text(
+        f'#!/bin/sh\ntest "$*" = "is-active -- web" || exit 9\necho "{state}"\nexit {code}\n'
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert await run(CheckDefinition(os_service="web")) == (status, output)

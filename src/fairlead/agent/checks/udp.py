@@ -7,6 +7,7 @@ passing, as in Consul: what can be known is that nobody listens.
 from __future__ import annotations
 
 import asyncio
+import socket
 
 from fairlead.agent.checks.contract import Means, Outcome, Probe, failing, passing, timeout_s
 from fairlead.agent.checks.definition import CheckDefinition
@@ -54,11 +55,11 @@ class _UDP:
             endpoint = split_host_port(self._target, "udp")
             address = (await lookup(endpoint.host, self._resolver, "udp", deadline))[0]
             shown = join_host_port(address, endpoint.port)
-            transport, datagrams = await loop.create_datagram_endpoint(
-                Datagrams, remote_addr=(address, endpoint.port)
-            )
+            sock = _connected(address, endpoint.port)
+            transport, datagrams = await loop.create_datagram_endpoint(Datagrams, sock=sock)
             try:
-                transport.sendto(self._message)
+                # Not through the transport: asyncio's sends no empty datagram.
+                sock.send(self._message)
                 async with asyncio.timeout_at(deadline):
                     await datagrams.first
             finally:
@@ -70,6 +71,18 @@ class _UDP:
         except OSError as error:
             return failing(f"read udp {shown}: read: {connect_words(error)}")
         return passing(f"UDP connect {self._target}: Success")
+
+
+def _connected(address: str, port: int) -> socket.socket:
+    """A socket that takes datagrams, and refusals, from there only."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.connect((address, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def make(check: CheckDefinition, means: Means) -> Probe:
