@@ -1,7 +1,7 @@
 """Connections to what is checked, and Go's words for those that cannot be had.
 
->>> split_host_port("127.0.0.1:80"), split_host_port("[::1]:80")
-(('127.0.0.1', 80), ('::1', 80))
+>>> split_host_port("[::1]:80")
+Endpoint(host='::1', port=80)
 """
 
 from __future__ import annotations
