@@ -31,7 +31,8 @@ class Engine:
             (int(line[16:]) for line in head.splitlines() if line.startswith("Content-Length: ")), 0
         )
         body = await reader.readexactly(size)
-        status, content = await self._answer(*head.split(" ")[:2], body)
+        method, path = head.split(" ")[:2]
+        status, content = await self._answer(method, path, body)
         # As the engine does it: a stream without a length, that ends with the connection.
         writer.write(f"HTTP/1.1 {status} X\r\nConnection: close\r\n\r\n".encode() + content)
         await writer.drain()
