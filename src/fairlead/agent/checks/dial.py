@@ -169,6 +169,8 @@ async def secure(
     except TimeoutError:
         transport.abort()
         raise
+    except RuntimeError as error:  # uvloop, for a connection that is closed already
+        raise HandshakeError("EOF") from error
     except (OSError, ValueError) as error:
         transport.abort()
         raise HandshakeError(tls_words(error, server_name)) from error

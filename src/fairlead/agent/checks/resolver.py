@@ -54,13 +54,14 @@ class Resolver:
     def _start(self, host: str) -> asyncio.Future[_Found]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_Found] = loop.create_future()
-        self._pending[host] = future
         name = host.encode("idna") if not host.isascii() else host.encode()
         work = threading.Thread(
             target=_look_up, args=(name, loop, future), name="check-lookup", daemon=True
         )
-        future.add_done_callback(lambda _: self._pending.pop(host, None))
         work.start()
+        # Only now, for neither line above must leave a future that nothing ends.
+        self._pending[host] = future
+        future.add_done_callback(lambda _: self._pending.pop(host, None))
         return future
 
 
@@ -70,6 +71,8 @@ def _look_up(name: bytes, loop: asyncio.AbstractEventLoop, future: asyncio.Futur
         found = _Found([str(row[4][0]) for row in rows], None)
     except OSError as error:
         found = _Found((), error)
+    except ValueError as error:  # a NUL character
+        found = _Found((), OSError(str(error)))
     with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
         loop.call_soon_threadsafe(_tell, future, found)
 

@@ -33,6 +33,7 @@ log = logging.getLogger("agent.checks")
 
 _SOONER = 0.02
 _STALE = 1024
+_OWN_WORDS = 1024
 
 
 class _Entry:
@@ -167,4 +168,11 @@ class Runner:
             outcome = task.result()
         told = entry.counts.count(outcome)
         if told is not None:
-            self._report(check_id, told.status, told.output)
+            self._report(check_id, told.status, self._bounded(told.output))
+
+    def _bounded(self, output: str) -> str:
+        """No longer than it may be, and its own words: what a peer sends may be in an error too."""
+        limit = self._output_max_size + _OWN_WORDS
+        if len(output) <= limit:
+            return output
+        return f"{output[:limit]} ... (captured {limit} of {len(output)} bytes)"
