@@ -20,11 +20,11 @@ __all__ = [
     "DialError",
     "Endpoint",
     "HandshakeError",
+    "Secured",
     "connect_words",
     "dial",
     "join_host_port",
     "lookup",
-    "secure",
     "split_host_port",
 ]
 
@@ -41,7 +41,18 @@ class DialError(Exception):
 
 
 class HandshakeError(Exception):
-    """A connection, but no TLS on it; its text is Go's."""
+    """A connection, but no TLS on it; its text is Go's. `timed_out` as above."""
+
+    def __init__(self, text: str, *, timed_out: bool = False) -> None:
+        super().__init__(text)
+        self.timed_out = timed_out
+
+
+class Secured(NamedTuple):
+    """With TLS: how certificates are judged, and whose name must be in it."""
+
+    context: ssl.SSLContext
+    server_name: str
 
 
 class Endpoint(NamedTuple):
@@ -99,12 +110,17 @@ def join_host_port(host: str, port: int) -> str:
 
 
 async def dial(
-    factory: Callable[[], ProtocolT], endpoint: Endpoint, resolver: Resolver, deadline: float
+    factory: Callable[[], ProtocolT],
+    endpoint: Endpoint,
+    resolver: Resolver,
+    deadline: float,
+    tls: Secured | None = None,
 ) -> tuple[asyncio.Transport, ProtocolT]:
     """Connect to the first address that takes us; `deadline` is by the loop's clock.
 
     Raises:
         DialError: none does; the words are those of the first.
+        HandshakeError: one does, but speaks no TLS, or is not who it should be.
     """
     loop = asyncio.get_running_loop()
     addresses = await lookup(endpoint.host, resolver, "tcp", deadline)
@@ -116,7 +132,10 @@ async def dial(
         shown = join_host_port(address if endpoint.host else "", endpoint.port)
         try:
             async with asyncio.timeout_at(until):
-                return await loop.create_connection(factory, address, endpoint.port)
+                if tls is None:
+                    return await loop.create_connection(factory, address, endpoint.port)
+                sock = await _connected(address, endpoint.port)
+            return await _secured(factory, sock, tls, deadline)
         except TimeoutError:
             error = DialError(f"dial tcp {shown}: i/o timeout", timed_out=True)
         except OSError as raised:
@@ -147,36 +166,37 @@ async def lookup(host: str, resolver: Resolver, network: str, deadline: float) -
         raise DialError(f"dial {network}: lookup {where}: {why}") from error
 
 
-async def secure(
-    transport: asyncio.Transport,
-    protocol: asyncio.Protocol,
-    context: ssl.SSLContext,
-    server_name: str,
-    deadline: float,
-) -> asyncio.Transport:
-    """Begin TLS on a connection; it is closed when that fails.
+async def _connected(address: str, port: int) -> socket.socket:
+    """A connection nobody reads yet: what the peer says first is for the TLS on it."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, (address, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _secured(
+    factory: Callable[[], ProtocolT], sock: socket.socket, tls: Secured, deadline: float
+) -> tuple[asyncio.Transport, ProtocolT]:
+    """The handshake; the socket is closed when it fails.
 
     Raises:
-        HandshakeError: the peer speaks none, or is not who it should be.
-        TimeoutError: the deadline passed.
+        HandshakeError: it did.
     """
+    name = tls.server_name or "localhost"
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout_at(deadline):
-            secured = await loop.start_tls(
-                transport, protocol, context, server_hostname=server_name or "localhost"
+            return await loop.create_connection(
+                factory, sock=sock, ssl=tls.context, server_hostname=name
             )
-    except TimeoutError:
-        transport.abort()
-        raise
-    except RuntimeError as error:  # uvloop, for a connection that is closed already
-        raise HandshakeError("EOF") from error
+    except TimeoutError as error:
+        raise HandshakeError("context deadline exceeded", timed_out=True) from error
     except (OSError, ValueError) as error:
-        transport.abort()
-        raise HandshakeError(tls_words(error, server_name)) from error
-    if secured is None:  # closed during the handshake
-        raise HandshakeError("EOF")
-    return secured
+        raise HandshakeError(tls_words(error, name)) from error
 
 
 def connect_words(error: OSError) -> str:

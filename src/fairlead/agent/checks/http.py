@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 from fairlead.agent.checks.capture import Capture
 from fairlead.agent.checks.contract import Means, Outcome, Probe, failing, timeout_s
 from fairlead.agent.checks.definition import CheckDefinition
-from fairlead.agent.checks.dial import DialError, Endpoint, HandshakeError, dial, secure
+from fairlead.agent.checks.dial import DialError, Endpoint, HandshakeError, Secured, dial
 from fairlead.agent.checks.exchange import Answer, Exchange, ExchangeError
 from fairlead.agent.checks.target import Target, parse_target, request_bytes, request_fault
 from fairlead.core.health import CRITICAL, PASSING, WARNING
@@ -109,24 +109,27 @@ class _HTTP:
             why = f"{error}{late}"
         except TimeoutError:
             why = _LATE
-        except (ExchangeError, HandshakeError, InvalidError) as error:
+        except HandshakeError as error:
+            why = _LATE if error.timed_out else str(error)
+        except (ExchangeError, InvalidError) as error:
             why = str(error)
         raise _FailedError(_named(question.method, question.target.shown, why))
 
     async def _exchange(self, question: _Question, capture: Capture, deadline: float) -> Answer:
         check, target = self._check, question.target
         has_body = question.method != "HEAD"
+        tls = None
+        if target.scheme == "https":
+            context = self._means.contexts.context(verify=not check.tls_skip_verify)
+            tls = Secured(context, check.tls_server_name or target.host)
         transport, exchange = await dial(
             lambda: Exchange(capture, has_body=has_body),
             Endpoint(target.host, target.port),
             self._means.resolver,
             deadline,
+            tls,
         )
         try:
-            if target.scheme == "https":
-                context = self._means.contexts.context(verify=not check.tls_skip_verify)
-                name = check.tls_server_name or target.host
-                transport = await secure(transport, exchange, context, name, deadline)
             exchange.start(transport, question.request)
             async with asyncio.timeout_at(deadline):
                 return await exchange.answer

@@ -17,7 +17,7 @@ import h2.exceptions
 from fairlead.agent.checks.capture import PACE_BYTES, PACE_S
 from fairlead.agent.checks.contract import Means
 from fairlead.agent.checks.definition import CheckDefinition
-from fairlead.agent.checks.dial import HandshakeError, dial, secure, split_host_port
+from fairlead.agent.checks.dial import HandshakeError, Secured, dial, split_host_port
 from fairlead.errors import InvalidError
 
 __all__ = ["Http2", "Http2Error", "Response", "TLSError", "connect"]
@@ -147,14 +147,17 @@ async def connect(
         DialError, TLSError: in Go's words. TimeoutError: nobody shook hands in time.
     """
     endpoint = split_host_port(target)
-    transport, http2 = await dial(Http2, endpoint, means.resolver, deadline)
-    if use_tls:
-        name = check.tls_server_name or endpoint.host
-        try:
+    try:
+        tls = None
+        if use_tls:
             context = means.contexts.context(verify=not check.tls_skip_verify, http2=True)
-            transport = await secure(transport, http2, context, name, deadline)
-        except (HandshakeError, InvalidError) as error:
-            http2.close()
-            raise TLSError(str(error)) from error
+            tls = Secured(context, check.tls_server_name or endpoint.host)
+        transport, http2 = await dial(Http2, endpoint, means.resolver, deadline, tls)
+    except HandshakeError as error:
+        if error.timed_out:
+            raise TimeoutError from error
+        raise TLSError(str(error)) from error
+    except InvalidError as error:
+        raise TLSError(str(error)) from error
     http2.start(transport)
     return http2

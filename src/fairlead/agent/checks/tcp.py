@@ -9,8 +9,8 @@ from fairlead.agent.checks.definition import CheckDefinition
 from fairlead.agent.checks.dial import (
     DialError,
     HandshakeError,
+    Secured,
     dial,
-    secure,
     split_host_port,
 )
 from fairlead.errors import InvalidError
@@ -30,22 +30,19 @@ class _TCP:
             await self._connect()
         except (DialError, HandshakeError, InvalidError) as error:
             return failing(str(error))
-        except TimeoutError:
-            return failing("context deadline exceeded")
         return passing(f"TCP connect {check.tcp}: Success")
 
     async def _connect(self) -> None:
         check = self._check
         endpoint = split_host_port(check.tcp)
         deadline = asyncio.get_running_loop().time() + self._timeout_s
-        transport, protocol = await dial(asyncio.Protocol, endpoint, self._means.resolver, deadline)
-        try:
-            if check.tcp_use_tls:
-                context = self._means.contexts.context(verify=not check.tls_skip_verify)
-                name = check.tls_server_name or endpoint.host
-                transport = await secure(transport, protocol, context, name, deadline)
-        finally:
-            transport.abort()
+        tls = None
+        if check.tcp_use_tls:
+            context = self._means.contexts.context(verify=not check.tls_skip_verify)
+            tls = Secured(context, check.tls_server_name or endpoint.host)
+        resolver = self._means.resolver
+        transport, _ = await dial(asyncio.Protocol, endpoint, resolver, deadline, tls)
+        transport.abort()
 
 
 def make(check: CheckDefinition, means: Means) -> Probe:
