@@ -13,6 +13,8 @@ import ssl
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
+import uvloop
+
 from fairlead.agent.checks.resolver import Resolver, is_address, name_server
 from fairlead.agent.checks.tls import tls_words
 
@@ -188,15 +190,23 @@ async def _secured(
     """
     name = tls.server_name or "localhost"
     loop = asyncio.get_running_loop()
+    secured = False
     try:
         async with asyncio.timeout_at(deadline):
-            return await loop.create_connection(
+            transport, protocol = await loop.create_connection(
                 factory, sock=sock, ssl=tls.context, server_hostname=name
             )
+            secured = True
+            return transport, protocol
     except TimeoutError as error:
         raise HandshakeError("context deadline exceeded", timed_out=True) from error
     except (OSError, ValueError) as error:
         raise HandshakeError(tls_words(error, name)) from error
+    finally:
+        if not secured and isinstance(loop, uvloop.Loop):
+            # libuv closes the descriptor, and uvloop forgets to tell the socket when the peer
+            # hangs up at once: it must not close what has that number by then.
+            sock.detach()
 
 
 def connect_words(error: OSError) -> str:
