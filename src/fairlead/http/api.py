@@ -2,7 +2,7 @@
 
 A handler is a function of the agent and the request. It returns a `Response`;
 or a `Found`, which the app answers now or when it changes; or it is a coroutine
-of a `Response`, for what must wait for a commit.
+of a `Response`, for what must wait for a commit; or a `Deferred`, which comes by itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec import Struct
 from fairlead.agent.agent import Agent
 from fairlead.core.reads import Read
 from fairlead.http.contracts import BodyLimit
-from fairlead.http.messages import Request, Response
+from fairlead.http.messages import Deferred, Request, Response
 
 __all__ = ["Found", "Handler", "Outcome", "Route"]
 
@@ -27,7 +27,7 @@ class Found(Struct, frozen=True):
     render: Callable[[Any], Response]
 
 
-Outcome: TypeAlias = Response | Found | Coroutine[Any, Any, Response]
+Outcome: TypeAlias = Response | Found | Coroutine[Any, Any, Response] | Deferred
 Handler: TypeAlias = Callable[[Agent, Request], Outcome]
 
 
@@ -36,7 +36,8 @@ class Route:
 
     A path that ends in `/`, but for `/` itself, stands for everything below it. `options` says that
     the parameters every read shares are checked, though the handler may be a
-    write; `datacenter`, that `?dc=` is.
+    write; `datacenter`, that `?dc=` is; `local`, that a client answers it itself
+    instead of asking its server.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class Route:
         "datacenter",
         "handlers",
         "is_folder",
+        "local",
         "metric",
         "options",
         "path",
@@ -57,6 +59,7 @@ class Route:
         *,
         options: bool = True,
         datacenter: bool = True,
+        local: bool = False,
         body_limit: Callable[[Agent], BodyLimit] | None = None,
     ) -> None:
         self.path = path
@@ -64,6 +67,7 @@ class Route:
         self.handlers = handlers
         self.options = options
         self.datacenter = datacenter
+        self.local = local
         self.body_limit = body_limit
         self.allow = ",".join(["OPTIONS", *handlers])
         self.metric = ".".join(part or "_" for part in path[1:].split("/"))

@@ -6,16 +6,21 @@ ends in `/` stands for all below it; the longest that matches is taken.
 
 from __future__ import annotations
 
-from fairlead.http import agent, kv, sessions, snapshot, status, txn
+from fairlead.http import agent, cluster, kv, sessions, snapshot, status, txn
 from fairlead.http.api import Route
 
 __all__ = ["ROUTES"]
 
 ROUTES: tuple[Route, ...] = (
-    Route("/", {"GET": status.root}, options=False, datacenter=False),
-    Route("/v1/agent/members", {"GET": agent.members}, options=False, datacenter=False),
-    Route("/v1/agent/metrics", {"GET": agent.metrics}, options=False, datacenter=False),
-    Route("/v1/agent/self", {"GET": agent.self_}, options=False, datacenter=False),
+    Route("/", {"GET": status.root}, options=False, datacenter=False, local=True),
+    Route("/v1/agent/force-leave/", {"PUT": cluster.force_leave}, options=False, datacenter=False),
+    Route("/v1/agent/join/", {"PUT": cluster.join}, options=False, datacenter=False, local=True),
+    Route("/v1/agent/leave", {"PUT": cluster.leave}, options=False, datacenter=False, local=True),
+    Route(
+        "/v1/agent/members", {"GET": cluster.members}, options=False, datacenter=False, local=True
+    ),
+    Route("/v1/agent/metrics", {"GET": agent.metrics}, options=False, datacenter=False, local=True),
+    Route("/v1/agent/self", {"GET": agent.self_}, options=False, datacenter=False, local=True),
     Route("/v1/catalog/datacenters", {"GET": status.datacenters}, datacenter=False),
     Route("/v1/kv/", {"GET": kv.get, "PUT": kv.put, "DELETE": kv.delete}, body_limit=kv.body_limit),
     Route("/v1/session/create", {"PUT": sessions.create}, options=False),
