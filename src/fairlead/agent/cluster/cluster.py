@@ -23,7 +23,7 @@ from fairlead.core.keys import node_key
 from fairlead.core.members import ALIVE, FAILED
 from fairlead.core.rows import MemberRow, NodeRow, Position
 from fairlead.durations import SECOND_NS
-from fairlead.errors import InvalidError, FairleadError, SettingsError, UnavailableError
+from fairlead.errors import FairleadError, InvalidError, SettingsError, UnavailableError
 from fairlead.settings.settings import Settings
 from fairlead.store import Store
 

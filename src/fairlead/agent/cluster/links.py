@@ -95,7 +95,7 @@ class Links:
         self._open.add(link)
 
     def conflict(self, node: NodeRow) -> str:
-        """Why nobody of this name may come in now; empty when it may."""
+        """Why nobody of this name and id may come in now; empty when it may."""
         key = node_key(node.node)
         other = self.by_name.get(key)
         holder = self.node if key == node_key(self.node.node) else other and other.node
@@ -104,7 +104,16 @@ class Links:
                 f'the name "{node.node}" is taken by an agent that lives: node id {holder.id}, '
                 f"address {holder.address}"
             )
-        return "an agent cannot link to itself" if holder is self.node else ""
+        if holder is self.node:
+            return "an agent cannot link to itself"
+        for twin in self.store.state.nodes.groups.get(node.id.lower(), ()):
+            if twin != key and (twin in self.by_name or twin == node_key(self.node.node)):
+                # As on a machine that was cloned: the catalog would rename one to the other.
+                return (
+                    f"Member '{node.node}' has conflicting node ID '{node.id}' with member "
+                    f"'{self.store.state.nodes.rows[twin].node}'"
+                )
+        return ""
 
     def entered(self, link: ServedLink) -> None:
         """A link speaks for its node now; an older one of the same node is dead."""
