@@ -81,7 +81,7 @@ READS = (
     "/v1/status/peers",
     "/v1/catalog/datacenters",
     "/v1/nothing",
-    "/v1/agent/members?segment=x",
+    "/v1/agent/members?segment=x&wan=1",
     "/v1/kv/a//b",
     "/v1/kv/%ff",
 )
@@ -225,7 +225,8 @@ async def test_joining_by_http_finds_the_server_or_says_why_not(alone: Edge) -> 
 async def test_cut_off_a_client_shows_the_others_as_failed(pair: Pair) -> None:
     await pair.client.ask("GET", "/v1/agent/members")
     await pair.server.agent.cluster.stop()
-    assert pair.client.agent.link is not None
-    await pair.client.until(lambda: not pair.client.agent.link.is_up)  # type: ignore[union-attr]
+    link = pair.client.agent.link
+    assert link is not None
+    await pair.client.until(lambda: not link.is_up)
     members = json.loads((await pair.client.ask("GET", "/v1/agent/members")).body)
     assert [(member["Name"], member["Status"]) for member in members] == [("c1", 1), ("n1", 4)]

@@ -15,15 +15,18 @@ from fairlead.http.messages import Request, Response, empty, json_response
 __all__ = ["force_leave", "join", "leave", "members"]
 
 _NO_SEGMENTS = "Network segments are not supported in this version of Consul"
+_WAN_SEGMENT = "Cannot provide a segment with wan=true"
 
 
 async def members(agent: Agent, request: Request) -> Response:
-    query = request.query
-    if query.get("segment") not in ("", "_all"):
-        raise InvalidError(_NO_SEGMENTS)
-    wan = bool(query.get("wan"))
+    wan, segment = bool(request.query.get("wan")), request.query.get("segment")
+    if segment not in ("", "_all") and wan:
+        raise InvalidError(_WAN_SEGMENT)
+    if segment not in ("", "_all"):
+        is_server = agent.settings.server
+        raise InvalidError(_NO_SEGMENTS if is_server else f'segment "{segment}" not found')
     rows = await (agent.cluster.wan_members() if wan else agent.cluster.members())
-    return json_response([describe.member(row) for row in rows])
+    return json_response(None if rows is None else [describe.member(row) for row in rows])
 
 
 async def join(agent: Agent, request: Request) -> Response:

@@ -252,10 +252,10 @@ def _cluster_faults(settings: Settings) -> list[str]:
     try:
         key = base64.b64decode(settings.encrypt, validate=True)
     except ValueError as error:
-        faults.append(f"encrypt: invalid key: {error}")
+        faults.append(f"encrypt has invalid key: {error}")
     else:
         if settings.encrypt and len(key) not in _KEY_SIZES:
-            faults.append(f"encrypt: invalid key: {len(key)} bytes, must be 16, 24 or 32")
+            faults.append(f"encrypt has invalid key: {len(key)} bytes, must be 16, 24 or 32")
     return faults
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 
 import pytest
 
 from fairlead.agent.cluster.addresses import JoinError
 from fairlead.agent.cluster.contracts import Reply
+from fairlead.agent.cluster.link_registry import LinkRegistry
 from fairlead.core.commands import CatalogDeregister, CatalogRegister, KVSet
 from fairlead.core.members import ALIVE, FAILED, LEFT
 from fairlead.core.rows import CheckRow, Service
@@ -84,7 +86,7 @@ async def test_a_stream_arrives_whole(hub: Hub) -> None:
     asking = asyncio.create_task(link.request("GET", b"/v1/snapshot"))
     await until(lambda: len(hub.edge.asked) == 1)
 
-    async def chunks():  # type: ignore[no-untyped-def]
+    async def chunks() -> AsyncIterator[bytes]:
         for _ in range(40):
             yield b"x" * 100_000
 
@@ -104,7 +106,7 @@ async def test_a_body_over_the_limit_ends_the_link(hub: Hub) -> None:
 
 
 async def test_commands_are_decided_and_refusals_come_back_as_they_are(hub: Hub) -> None:
-    link = await hub.linked("c1")
+    link = LinkRegistry(await hub.linked("c1"))
     node = node_row("c1")
     service = Service("web1", "web", ["a"], port=80)
     check = CheckRow("c1", "service:web1", "web", "passing", service_id="web1")

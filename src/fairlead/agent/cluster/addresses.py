@@ -45,6 +45,9 @@ async def dial(end: Channel, host: str, port: int) -> None:
     """
     loop = asyncio.get_running_loop()
     try:
+        if not host:
+            # To the system this would be itself.
+            raise OSError(0, "no name")
         async with asyncio.timeout(_DIAL_S):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, TimeoutError, UnicodeError) as error:

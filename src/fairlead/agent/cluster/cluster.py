@@ -15,6 +15,7 @@ from fairlead.agent.cluster.addresses import JoinError, greet, split_address
 from fairlead.agent.cluster.identity import identity, own_member, server_port, wan_member
 from fairlead.agent.cluster.known import KnownServers
 from fairlead.agent.cluster.link import Link
+from fairlead.agent.cluster.link_registry import LinkRegistry
 from fairlead.agent.cluster.links import Links
 from fairlead.agent.registry import Registry, StoreRegistry
 from fairlead.agent.tasks import Tasks
@@ -23,7 +24,7 @@ from fairlead.core.keys import node_key
 from fairlead.core.members import ALIVE, FAILED
 from fairlead.core.rows import MemberRow, NodeRow, Position
 from fairlead.durations import SECOND_NS
-from fairlead.errors import FairleadError, InvalidError, SettingsError, UnavailableError
+from fairlead.errors import FairleadError, SettingsError, UnavailableError
 from fairlead.settings.settings import Settings
 from fairlead.store import Store
 
@@ -91,7 +92,8 @@ class ServerCluster:
 
     async def force_leave(self, name: str, *, prune: bool) -> None:
         if node_key(name) == node_key(self._node.node):
-            raise InvalidError("agent: a server cannot be made to leave itself; stop it")
+            # It lives, and says so at once.
+            return
         await self.links.membership.force_leave(name, prune=prune)
 
 
@@ -104,7 +106,7 @@ class ClientCluster:
         key = secret.read_key(settings.encrypt)
         port = settings.ports_serf_lan if settings.ports_serf_lan > 0 else 8301
         self.link = Link(identity(settings, node), clock, key, port)
-        self.registry: Registry = self.link
+        self.registry: Registry = LinkRegistry(self.link)
         self._known = KnownServers(settings.data_dir)
         self._seen: list[MemberRow] = []
 
@@ -149,8 +151,9 @@ class ClientCluster:
         rows = [_unheard(row) for row in self._seen if node_key(row.name) != node_key(own.name)]
         return sorted([own, *rows], key=lambda row: node_key(row.name))
 
-    async def wan_members(self) -> list[MemberRow]:
-        return []
+    async def wan_members(self) -> list[MemberRow] | None:
+        """Clients belong to no pool of servers."""
+        return None
 
     async def join(self, address: str) -> None:
         if not self.link.is_up:

@@ -23,7 +23,10 @@ def server_port(settings: Settings) -> int:
 def own_member(settings: Settings, node: NodeRow) -> MemberRow:
     """This agent as a member; it is alive, or would not say so."""
     port = settings.ports_serf_lan if settings.ports_serf_lan > 0 else _SERF_LAN_PORT
-    return MemberRow(node.node, node.address, port, _tags(settings, node), ALIVE)
+    tags = _tags(settings, node)
+    if settings.server:
+        tags["wan_join_port"] = str(_SERF_WAN_PORT)
+    return MemberRow(node.node, node.address, port, tags, ALIVE)
 
 
 def wan_member(settings: Settings, node: NodeRow) -> MemberRow:

@@ -1,6 +1,6 @@
 """The client's end: one kept connection to a server, found again whenever it breaks.
 
-It needs no HTTP edge: `request`, `submit` and `contents` are for anybody. It
+It needs no HTTP edge: `request` is for anybody, and `LinkRegistry` over it. It
 beats as often as its server wants, measures the round trips, and from them
 keeps this node's coordinate.
 """
@@ -16,7 +16,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from fairlead import errors
 from fairlead.agent.cluster import frames, secret
 from fairlead.agent.cluster.addresses import JoinError, dial, split_address
 from fairlead.agent.cluster.calls import NO_SERVER, Call, Calls
@@ -24,9 +23,7 @@ from fairlead.agent.cluster.channel import Channel
 from fairlead.agent.cluster.contracts import Reply
 from fairlead.agent.cluster.frames import BrokenFrameError, Frame
 from fairlead.agent.cluster.heart import Heart
-from fairlead.agent.registry import NodeContents
 from fairlead.clock import Clock
-from fairlead.core.commands import Command
 from fairlead.core.rows import NodeRow, Position
 from fairlead.errors import FairleadError, UnavailableError
 
@@ -146,39 +143,19 @@ class Link:
         reply: Reply = await self._wait(call, future)
         return reply
 
-    async def submit(self, command: Command) -> Any:
-        """Have a command decided; its answer as plain values.
+    async def call(
+        self, frame: Callable[[int], frames.Submit | frames.Fetch], *, is_read: bool
+    ) -> frames.Result | frames.Failed:
+        """The answer to a frame that is made with the id of the call (`link_registry.py`).
 
         Raises:
-            FairleadError: it was refused.
-            UnavailableError: nobody can be reached, or the outcome is unknown.
+            UnavailableError: as for `request`.
         """
-        kind = type(command).__name__
-        return await self._registry(
-            lambda call: frames.Submit(call, kind, frames.encode_value(command)), is_read=False
-        )
-
-    async def contents(self, node: str) -> NodeContents:
-        """What the catalog holds of a node now."""
-        contents: NodeContents = await self._registry(
-            lambda call: frames.Fetch(call, node), is_read=True, kind=NodeContents
-        )
-        return contents
-
-    async def _registry(
-        self,
-        frame: Callable[[int], frames.Submit | frames.Fetch],
-        *,
-        is_read: bool,
-        kind: Any = Any,
-    ) -> Any:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         call = Call(frame(self._calls.new_id()), _into(future), is_read=is_read)
         self._begin(call)
-        answer = await self._wait(call, future)
-        if isinstance(answer, frames.Failed):
-            raise _error(answer)
-        return frames.decode_value(answer.value, kind)
+        answer: frames.Result | frames.Failed = await self._wait(call, future)
+        return answer
 
     async def _wait(self, call: Call, future: asyncio.Future[Any]) -> Any:
         try:
@@ -418,12 +395,3 @@ def _into(future: asyncio.Future[Any]) -> Callable[[Any], None]:
             future.set_result(answer)
 
     return reply
-
-
-_ERRORS = {name: getattr(errors, name) for name in errors.__all__}
-
-
-def _error(failed: frames.Failed) -> FairleadError:
-    """The error as the server raised it."""
-    error: FairleadError = _ERRORS.get(failed.kind, FairleadError)(failed.text)
-    return error
