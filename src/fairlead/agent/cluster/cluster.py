@@ -12,7 +12,7 @@ from msgspec import structs
 
 from fairlead.agent.cluster import secret
 from fairlead.agent.cluster.addresses import JoinError, greet, split_address
-from fairlead.agent.cluster.identity import identity, own_member, server_port, wan_member
+from fairlead.agent.cluster.identity import identity, own_member, wan_member
 from fairlead.agent.cluster.known import KnownServers
 from fairlead.agent.cluster.link import Link
 from fairlead.agent.cluster.link_registry import LinkRegistry
@@ -56,12 +56,13 @@ class ServerCluster:
 
     async def listen(self) -> None:
         """Raises: SettingsError, a port cannot be listened on."""
-        settings, port = self._settings, server_port(self._settings)
+        settings = self._settings
+        ports = [port for port in (settings.ports_server, settings.ports_serf_lan) if port > 0]
         address = settings.advertise_addr
         host = f"[{address}]" if ":" in address else address
-        self.links.servers = [f"{host}:{port}"] if settings.ports_server > 0 else []
-        ports = {"ports.server": settings.ports_server, "ports.serf_lan": settings.ports_serf_lan}
-        await self.links.listen(settings.bind_addr, ports)
+        self.links.servers = [f"{host}:{port}" for port in ports[:1]]
+        named = {"ports.server": settings.ports_server, "ports.serf_lan": settings.ports_serf_lan}
+        await self.links.listen(settings.bind_addr, named)
         for address in (*settings.start_join, *settings.retry_join):
             try:
                 await self.join(address)

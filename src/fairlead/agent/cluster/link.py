@@ -204,6 +204,7 @@ class Link:
         log.info("linked to a server: address=%s", channel.peer)
         if address not in self.joined:
             self.joined.append(address)
+        self._remember()
 
     async def run(self, first: Callable[[], Awaitable[None]] | None = None) -> None:
         """Keep linked for ever; `first` waits between the tries of the first time."""
@@ -299,7 +300,7 @@ class Link:
             return
         self._channel.trust()
         self._heart.start(welcome.interval_ns)
-        self._learn(welcome.servers)
+        self.servers = welcome.servers
         if self._holding is not None:
             self._holding.cancel()
             self._holding = None
@@ -315,9 +316,13 @@ class Link:
             self._entering.set_exception(JoinError(f"Failed to join: {reason}"))
 
     def _learn(self, servers: list[str]) -> None:
-        if servers and servers != self.servers:
+        if servers != self.servers:
             self.servers = servers
-            self.remember(servers)
+            self._remember()
+
+    def _remember(self) -> None:
+        """The address that was good is one more, should those that servers tell not be."""
+        self.remember(list(dict.fromkeys([self.server, *self.servers])))
 
     # ---------------------------------------------------------------- heartbeats
 
