@@ -32,6 +32,9 @@ __all__ = ["ClientCluster", "Cluster", "ServerCluster"]
 
 log = logging.getLogger("agent.cluster")
 
+# A question about the cluster should be answered while it is being cut.
+_MEMBERS_S = 2.0
+
 
 class ServerCluster:
     """The server's: it keeps the state and listens."""
@@ -143,9 +146,14 @@ class ClientCluster:
         """As the server says. Without one: those seen last, of whom nothing can be heard now."""
         if self.link.is_up:
             try:
-                reply = await self.link.request("GET", b"/v1/agent/members")
+                async with asyncio.timeout(_MEMBERS_S):
+                    reply = await self.link.request("GET", b"/v1/agent/members")
                 self._seen = list(msgspec.json.decode(reply.body, type=list[_Member]))
                 return self._seen
+            except TimeoutError:
+                log.warning("the server is slow to say who the members are")
+                if self.link.is_up and self._seen:
+                    return self._seen
             except (UnavailableError, msgspec.MsgspecError) as error:
                 log.warning("the members cannot be asked for: why=%s", error)
         own = own_member(self._settings, self._node)
