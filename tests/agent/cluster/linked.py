@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from fairlead.agent.cluster.contracts import Reply
-from fairlead.agent.cluster.link import Identity, Link
+from fairlead.agent.cluster.identity import Identity
+from fairlead.agent.cluster.link import Link
 from fairlead.agent.cluster.links import Links
 from fairlead.clock import FakeClock
 from fairlead.core.rows import NodeRow

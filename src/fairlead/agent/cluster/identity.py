@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from fairlead.agent.cluster.link import Identity
+from msgspec import Struct
+
 from fairlead.core.members import ALIVE
 from fairlead.core.rows import MemberRow, NodeRow
 from fairlead.settings.settings import Settings
 from fairlead.version import API_VERSION
 
-__all__ = ["identity", "own_member", "server_port", "wan_member"]
+__all__ = ["Identity", "identity", "own_member", "server_port", "wan_member"]
 
 _SERVER_PORT = 8300
 _SERF_LAN_PORT = 8301
 _SERF_WAN_PORT = 8302
+
+
+class Identity(Struct, frozen=True):
+    """Who links: its node, and the port and tags of its member row."""
+
+    node: NodeRow
+    port: int
+    tags: dict[str, str]
 
 
 def server_port(settings: Settings) -> int:

@@ -14,8 +14,6 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from msgspec import Struct
-
 from fairlead.agent.cluster import frames, secret
 from fairlead.agent.cluster.addresses import JoinError, dial, split_address
 from fairlead.agent.cluster.calls import NO_SERVER, Call, Calls
@@ -23,11 +21,12 @@ from fairlead.agent.cluster.channel import Channel
 from fairlead.agent.cluster.contracts import Reply
 from fairlead.agent.cluster.frames import BrokenFrameError, Frame
 from fairlead.agent.cluster.heart import Heart
+from fairlead.agent.cluster.identity import Identity
 from fairlead.clock import Clock
-from fairlead.core.rows import NodeRow, Position
+from fairlead.core.rows import Position
 from fairlead.errors import FairleadError, UnavailableError
 
-__all__ = ["HOLD_S", "Identity", "Link"]
+__all__ = ["HOLD_S", "Link"]
 
 log = logging.getLogger("agent.cluster")
 
@@ -38,14 +37,6 @@ _LEAVE_S = 5.0
 _FIRST_BACKOFF_S = 0.25
 _LONGEST_BACKOFF_S = 5.0
 _NONCE_BYTES = 32
-
-
-class Identity(Struct, frozen=True):
-    """Who links: its node, and the port and tags of its member row."""
-
-    node: NodeRow
-    port: int
-    tags: dict[str, str]
 
 
 class Link:
