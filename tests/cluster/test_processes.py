@@ -109,6 +109,13 @@ def test_join_fails_the_start_when_nobody_answers(fleet: Fleet) -> None:
     ]
 
 
+def test_a_server_joins_itself_but_no_other_server(fleet: Fleet) -> None:
+    server = fleet.server(f"-join=127.0.0.1:{fleet.port}", f"-retry-join=localhost:{fleet.port}")
+    assert statuses(server) == {"s1": ALIVE}
+    flags = ("-server", "-server-port=-1", "-serf-lan-port=-1", f"-join=127.0.0.1:{fleet.port}")
+    assert "this version runs one server, and that is one" in refused(fleet, "s2", *flags)
+
+
 def test_retry_max_ends_an_agent_that_finds_nobody(fleet: Fleet) -> None:
     flags = (f"-retry-join=127.0.0.1:{free_port()}", "-retry-max=2", "-retry-interval=100ms")
     assert "max join retry exhausted, exiting" in refused(fleet, "c1", *flags)

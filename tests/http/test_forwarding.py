@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from fairlead.agent.agent import Agent
+from fairlead.agent.cluster.cluster import ServerCluster
 from fairlead.clock import FakeClock
+from fairlead.http.forwarding import ForwardedEdge
 from fairlead.http.server import HttpServer
 from fairlead.settings.settings import build
 from tests.http.edge import Edge, edge_of
@@ -102,6 +104,41 @@ async def test_writes_through_a_client_are_there(pair: Pair) -> None:
     assert (await pair.client.ask("PUT", "/v1/kv/a?cas=1", b"w")).body == b"false"
     big = await pair.client.ask("PUT", "/v1/kv/b", b"x" * 600_000)
     assert (big.status, big.headers["Connection"]) == (413, "close")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [b"", b"?", b"/", b"/v1/kv/\xff", b"/v1/kv/%", b"/v1/kv/%zz?%", b"\0", b"*", b"/v1/kv"],
+)
+@pytest.mark.parametrize("method", ["GET", "", "BREW", "PUT"])
+async def test_whatever_an_agent_forwards_is_answered(
+    pair: Pair, method: str, target: bytes
+) -> None:
+    link = pair.client.agent.link
+    assert link is not None
+    reply = await link.request(method, target)
+    assert reply.status in (200, 301, 400, 404, 405)
+
+
+async def test_near_its_agent_is_near_the_client(pair: Pair) -> None:
+    link = pair.client.agent.link
+    assert link is not None
+    asked: list[bytes] = []
+    cluster = pair.server.agent.cluster
+    assert isinstance(cluster, ServerCluster)
+    assert cluster.links.edge is not None
+    edge: ForwardedEdge | Any = cluster.links.edge
+
+    class Seen:
+        limit_bytes = edge.limit_bytes
+
+        def ask(self, method: str, target: bytes, *rest: Any) -> Any:
+            asked.append(target)
+            return edge.ask(method, target, *rest)
+
+    cluster.links.edge = Seen()
+    await pair.client.ask("GET", "/v1/catalog/datacenters?near=_agent&x=1")
+    assert asked == [b"/v1/catalog/datacenters?near=c1&x=1"]
 
 
 async def test_a_session_made_through_a_client_is_its_node_s(pair: Pair) -> None:

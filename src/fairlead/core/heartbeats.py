@@ -14,7 +14,7 @@ from __future__ import annotations
 __all__ = ["BEATS_PER_S", "interval_s", "silence_s"]
 
 BEATS_PER_S = 400
-"""What a server hears at most; each costs it some 50 µs."""
+"""What a server hears at most; each costs it some 150 µs."""
 _LEAST_INTERVAL_S = 1.0
 _LEAST_SILENCE_S = 5.0
 _MISSED = 3

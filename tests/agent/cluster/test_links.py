@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fairlead.agent.cluster.addresses import JoinError
+from fairlead.agent.cluster import frames
+from fairlead.agent.cluster.addresses import JoinError, dial
+from fairlead.agent.cluster.channel import Channel
 from fairlead.agent.cluster.contracts import Reply
 from fairlead.agent.cluster.link_registry import LinkRegistry
 from fairlead.core.commands import CatalogDeregister, CatalogRegister, KVSet
@@ -16,6 +18,7 @@ from fairlead.core.members import ALIVE, FAILED, LEFT
 from fairlead.core.rows import CheckRow, Service
 from fairlead.errors import InvalidError, SettingsError, UnavailableError
 from tests.agent.cluster.linked import Hub, hub_of, node_row, until
+from tests.agent.cluster.test_frames import SAMPLES
 
 OK = Reply(200, b"application/json", b"X-Consul-Index: 7\r\n", b"[]")
 
@@ -265,6 +268,44 @@ async def test_garbage_ends_the_connection_with_one_line_in_the_log(
     assert caplog.records[0].getMessage().startswith("a link was ended: node= from=127.0.0.1")
 
 
+class Stranger:
+    """An agent that speaks the language and keeps to no order."""
+
+    def __init__(self) -> None:
+        self.frames: list[frames.Frame] = []
+        self.is_closed = False
+
+    def opened(self, channel: Channel) -> None:
+        self.channel = channel
+
+    def received(self, frame: frames.Frame) -> None:
+        self.frames.append(frame)
+
+    def closed(self, channel: Channel, reason: str) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: type(sample).__name__)
+@pytest.mark.parametrize("is_in", [False, True])
+async def test_any_frame_at_any_time_harms_nobody_else(
+    hub: Hub, sample: frames.Frame, is_in: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    stranger = Stranger()
+    await dial(Channel(stranger), "127.0.0.1", hub.port)
+    await until(lambda: len(stranger.frames) == 1)
+    if is_in:
+        stranger.channel.send(frames.Login(1, b"", b"", node_row("x", 7), 1, {}))
+        await until(lambda: len(stranger.frames) == 2)
+    for _ in range(2):
+        stranger.channel.send(sample)
+    link = await hub.linked("c1")
+    await link.beat()
+    assert hub.status("c1") == ALIVE
+    stranger.channel.close()
+    await until(lambda: stranger.is_closed)
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 # ---------------------------------------------------------------- life and death
 
 
@@ -336,3 +377,17 @@ async def test_coordinates_are_written_once_they_moved(hub: Hub) -> None:
     index = hub.store.state.index
     await hub.links.positions.flush()
     assert hub.store.state.index == index
+
+
+async def test_hundreds_of_agents_live_in_one_process(hub: Hub) -> None:
+    links = [hub.agent(f"c{number}", number) for number in range(300)]
+    for link in links:
+        link.joined = [f"127.0.0.1:{hub.port}"]
+        hub.keep(link)
+    await until(lambda: len(hub.links.by_name) == 300)
+    await hub.restart()
+    await until(lambda: len(hub.links.by_name) == 300)
+    await asyncio.gather(*(link.leave() for link in links[:100]))
+    rows = hub.store.state.members.rows.values()
+    assert sum(row.status == LEFT for row in rows) == 100
+    assert sum(row.status == ALIVE for row in rows) == 200

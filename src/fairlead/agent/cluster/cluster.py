@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from msgspec import structs
@@ -24,7 +24,7 @@ from fairlead.core.keys import node_key
 from fairlead.core.members import ALIVE, FAILED
 from fairlead.core.rows import MemberRow, NodeRow, Position
 from fairlead.durations import SECOND_NS
-from fairlead.errors import FairleadError, SettingsError, UnavailableError
+from fairlead.errors import SettingsError, UnavailableError
 from fairlead.settings.settings import Settings
 from fairlead.store import Store
 
@@ -58,7 +58,7 @@ class ServerCluster:
         tasks.start("coordinates", self.links.positions.run)
 
     async def listen(self) -> None:
-        """Raises: SettingsError, a port cannot be listened on."""
+        """Raises: SettingsError, for a port, or when none of `start_join` can be joined."""
         settings = self._settings
         ports = [port for port in (settings.ports_server, settings.ports_serf_lan) if port > 0]
         address = settings.advertise_addr
@@ -66,11 +66,13 @@ class ServerCluster:
         self.links.servers = [f"{host}:{port}" for port in ports[:1]]
         named = {"ports.server": settings.ports_server, "ports.serf_lan": settings.ports_serf_lan}
         await self.links.listen(settings.bind_addr, named)
-        for address in (*settings.start_join, *settings.retry_join):
+        if settings.start_join:
+            await _join_one(self.join, settings.start_join)
+        for address in settings.retry_join:
             try:
                 await self.join(address)
-            except FairleadError as error:
-                log.warning("a server joins no other in this version: %s", error)
+            except JoinError as error:
+                log.warning("not joined: %s", error)
 
     async def stop(self) -> None:
         await self.links.stop()
@@ -128,19 +130,9 @@ class ClientCluster:
         link.servers = self._known.load(after_leave=settings.rejoin_after_leave)
         link.remember = self._known.keep
         if settings.start_join:
-            await self._start_join(settings.start_join)
+            await _join_one(self.link.join, settings.start_join)
         link.joined = list(dict.fromkeys([*settings.start_join, *settings.retry_join]))
         tasks.start("link", functools.partial(link.run, _Patience(link, settings, fail).wait))
-
-    async def _start_join(self, addresses: list[str]) -> None:
-        faults = []
-        for address in addresses:
-            try:
-                await self.link.join(address)
-                return
-            except JoinError as error:
-                faults.append(str(error))
-        raise SettingsError(_listed(faults), hint="-retry-join goes on trying")
 
     async def members(self) -> list[MemberRow]:
         """As the server says. Without one: those seen last, of whom nothing can be heard now."""
@@ -187,6 +179,18 @@ class _Member(MemberRow, frozen=True, gc=False, rename="pascal"):
 
 def _unheard(row: MemberRow) -> MemberRow:
     return structs.replace(row, status=FAILED) if row.status == ALIVE else row
+
+
+async def _join_one(join: Callable[[str], Awaitable[None]], addresses: list[str]) -> None:
+    """Raises: SettingsError, none of them can be joined."""
+    faults = []
+    for address in addresses:
+        try:
+            await join(address)
+            return
+        except JoinError as error:
+            faults.append(str(error))
+    raise SettingsError(_listed(faults), hint="-retry-join goes on trying")
 
 
 def _listed(faults: list[str]) -> str:

@@ -133,4 +133,10 @@ class Links:
     def start(self, task: asyncio.Task[None]) -> None:
         """Keep a link's task until it is done."""
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            log.error("what an agent asked for failed", exc_info=fault)
