@@ -118,7 +118,9 @@ def fairlead_agent(folder: Path, *flags: str, dev: bool = False, port: int = 0) 
     """An agent of ours on a free port, with its data in `folder`."""
     port = port or free_port()
     mode = ["-dev"] if dev else ["-server", "-bootstrap-expect=1", f"-data-dir={folder / 'data'}"]
-    command = [*FAIRLEAD, "agent", *mode, "-bind=127.0.0.1", f"-http-port={port}", *flags]
+    # Without agents on other nodes; a test that wants some names the ports.
+    alone = ["-server-port=-1", "-serf-lan-port=-1"]
+    command = [*FAIRLEAD, "agent", *mode, "-bind=127.0.0.1", f"-http-port={port}", *alone, *flags]
     return AgentProcess(command, port, folder, "/v1/status/leader")
 
 

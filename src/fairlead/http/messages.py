@@ -14,6 +14,7 @@ from typing import IO, Any, Protocol
 from msgspec import Struct
 
 from fairlead.core.codec import encode_json
+from fairlead.errors import FairleadError
 from fairlead.http.params import EMPTY, Query
 from fairlead.store import LEADING, Contact
 
@@ -26,6 +27,7 @@ __all__ = [
     "Response",
     "contact_headers",
     "empty",
+    "error_response",
     "json_response",
     "render",
     "text_response",
@@ -53,6 +55,7 @@ class Request(Struct):
     keep_alive: bool = True
     body: bytes = b""
     plan: Any = None  # the app's: what `App.prepare` found for it
+    source: str = ""  # the node of the agent that forwarded it; empty when it came here
     takes_chunks: bool = True  # HTTP/1.0 knows none
     is_framed: bool = False  # it announced a body, if an empty one
     is_plain: bool = True  # an answer is sent whole, as it is, and the next one may follow
@@ -159,6 +162,10 @@ def json_response(value: Any, status: int = 200) -> Response:
 
 def text_response(text: str, status: int = 200) -> Response:
     return Response(status, text.encode("utf-8", "replace"), TEXT)
+
+
+def error_response(error: FairleadError) -> Response:
+    return Response(error.status, str(error).encode("utf-8", "replace"), TEXT)
 
 
 def empty(status: int = 200) -> Response:

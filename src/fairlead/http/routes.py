@@ -12,6 +12,7 @@ from fairlead.http import (
     agent_health,
     agent_services,
     catalog,
+    cluster,
     coordinates,
     events,
     health,
@@ -29,25 +30,56 @@ from fairlead.http.api import Route
 __all__ = ["ROUTES"]
 
 ROUTES: tuple[Route, ...] = (
-    Route("/", {"GET": status.root}, options=False, datacenter=False),
-    Route("/v1/agent/check/deregister/", {"PUT": agent_checks.deregister}, options=False),
-    Route("/v1/agent/check/fail/", {"PUT": agent_checks.fail}, options=False),
-    Route("/v1/agent/check/pass/", {"PUT": agent_checks.pass_}, options=False),
-    Route("/v1/agent/check/register", {"PUT": agent_checks.register}, options=False),
-    Route("/v1/agent/check/update/", {"PUT": agent_checks.update}, options=False),
-    Route("/v1/agent/check/warn/", {"PUT": agent_checks.warn}, options=False),
-    Route("/v1/agent/checks", {"GET": agent_checks.list_all}, options=False),
-    Route("/v1/agent/health/service/id/", {"GET": agent_health.service_by_id}, options=False),
-    Route("/v1/agent/health/service/name/", {"GET": agent_health.service_by_name}, options=False),
-    Route("/v1/agent/maintenance", {"PUT": agent_services.node_maintenance}, options=False),
-    Route("/v1/agent/members", {"GET": agent.members}, options=False, datacenter=False),
-    Route("/v1/agent/metrics", {"GET": agent.metrics}, options=False, datacenter=False),
-    Route("/v1/agent/self", {"GET": agent.self_}, options=False, datacenter=False),
-    Route("/v1/agent/service/", {"GET": agent_services.one}, options=False),
-    Route("/v1/agent/service/deregister/", {"PUT": agent_services.deregister}, options=False),
-    Route("/v1/agent/service/maintenance/", {"PUT": agent_services.maintenance}, options=False),
-    Route("/v1/agent/service/register", {"PUT": agent_services.register}, options=False),
-    Route("/v1/agent/services", {"GET": agent_services.list_all}, options=False),
+    Route("/", {"GET": status.root}, options=False, datacenter=False, local=True),
+    Route(
+        "/v1/agent/check/deregister/", {"PUT": agent_checks.deregister}, options=False, local=True
+    ),
+    Route("/v1/agent/check/fail/", {"PUT": agent_checks.fail}, options=False, local=True),
+    Route("/v1/agent/check/pass/", {"PUT": agent_checks.pass_}, options=False, local=True),
+    Route("/v1/agent/check/register", {"PUT": agent_checks.register}, options=False, local=True),
+    Route("/v1/agent/check/update/", {"PUT": agent_checks.update}, options=False, local=True),
+    Route("/v1/agent/check/warn/", {"PUT": agent_checks.warn}, options=False, local=True),
+    Route("/v1/agent/checks", {"GET": agent_checks.list_all}, options=False, local=True),
+    Route("/v1/agent/force-leave/", {"PUT": cluster.force_leave}, options=False, datacenter=False),
+    Route(
+        "/v1/agent/health/service/id/",
+        {"GET": agent_health.service_by_id},
+        options=False,
+        local=True,
+    ),
+    Route(
+        "/v1/agent/health/service/name/",
+        {"GET": agent_health.service_by_name},
+        options=False,
+        local=True,
+    ),
+    Route("/v1/agent/join/", {"PUT": cluster.join}, options=False, datacenter=False, local=True),
+    Route("/v1/agent/leave", {"PUT": cluster.leave}, options=False, datacenter=False, local=True),
+    Route(
+        "/v1/agent/maintenance", {"PUT": agent_services.node_maintenance}, options=False, local=True
+    ),
+    Route(
+        "/v1/agent/members", {"GET": cluster.members}, options=False, datacenter=False, local=True
+    ),
+    Route("/v1/agent/metrics", {"GET": agent.metrics}, options=False, datacenter=False, local=True),
+    Route("/v1/agent/self", {"GET": agent.self_}, options=False, datacenter=False, local=True),
+    Route("/v1/agent/service/", {"GET": agent_services.one}, options=False, local=True),
+    Route(
+        "/v1/agent/service/deregister/",
+        {"PUT": agent_services.deregister},
+        options=False,
+        local=True,
+    ),
+    Route(
+        "/v1/agent/service/maintenance/",
+        {"PUT": agent_services.maintenance},
+        options=False,
+        local=True,
+    ),
+    Route(
+        "/v1/agent/service/register", {"PUT": agent_services.register}, options=False, local=True
+    ),
+    Route("/v1/agent/services", {"GET": agent_services.list_all}, options=False, local=True),
     Route("/v1/catalog/connect/", {"GET": catalog.connect}),
     Route("/v1/catalog/datacenters", {"GET": status.datacenters}, datacenter=False),
     Route("/v1/catalog/deregister", {"PUT": catalog.deregister}, options=False, datacenter=False),

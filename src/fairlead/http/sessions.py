@@ -28,7 +28,7 @@ _SERF_HEALTH = "serfHealth"
 
 async def create(agent: Agent, request: Request) -> Response:
     fields = decode_object(request.body, _DECODE) if request.body.strip() else {}
-    session = _session(agent, fields)
+    session = _session(agent, fields, request.source or agent.node.node)
     ttl_ns = sessions.parse_ttl(session.ttl, agent.settings.session_ttl_min)
     await agent.store.submit(SessionCreate(session))
     if ttl_ns:
@@ -83,12 +83,12 @@ def _session_id(request: Request) -> str:
 # ---------------------------------------------------------------- the body of create
 
 
-def _session(agent: Agent, fields: dict[str, Any]) -> SessionRow:
+def _session(agent: Agent, fields: dict[str, Any], node: str) -> SessionRow:
     node_checks, checks = _checks(fields)
     return SessionRow(
         id=agent.clock.new_id(),
         name=_text(fields, "Name"),
-        node=_text(fields, "Node") or agent.node.node,
+        node=_text(fields, "Node") or node,
         lock_delay=_lock_delay(fields),
         behavior=_text(fields, "Behavior") or "release",
         ttl=_text(fields, "TTL"),

@@ -361,6 +361,8 @@ USED = frozenset(
     ca_file cert_file key_file verify_incoming verify_incoming_https tls_min_version
     telemetry.disable_hostname telemetry.metrics_prefix
     log_level log_json log_file log_rotate_bytes log_rotate_duration log_rotate_max_files pid_file
+    ports.server ports.serf_lan start_join retry_join retry_interval retry_max rejoin_after_leave
+    leave_on_terminate skip_leave_on_interrupt reconnect_timeout encrypt
     disable_update_check disable_anonymous_signature disable_host_node_id
     """.split()
 )

@@ -5,6 +5,7 @@ Durations are nanoseconds. `build` turns merged sources into `Settings`.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 import re
@@ -26,6 +27,7 @@ _NODE_NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _KB = 1024
+_KEY_SIZES = (16, 24, 32)
 
 DEV_DEFAULTS: dict[str, Any] = {
     "server": True,
@@ -73,6 +75,17 @@ class Settings:
     addresses_https: str = ""
     ports_http: int = 8500
     ports_https: int = -1
+    ports_server: int = 8300
+    ports_serf_lan: int = 8301
+    start_join: list[str] = field(default_factory=list)
+    retry_join: list[str] = field(default_factory=list)
+    retry_interval: int = 30 * SECOND_NS
+    retry_max: int = 0
+    rejoin_after_leave: bool = False
+    leave_on_terminate: bool | None = None
+    skip_leave_on_interrupt: bool | None = None
+    reconnect_timeout: int = 72 * 3600 * SECOND_NS
+    encrypt: str = ""
     unix_sockets_user: str = ""
     unix_sockets_group: str = ""
     unix_sockets_mode: str = ""
@@ -153,6 +166,10 @@ def _completed(settings: Settings) -> Settings:
     values["datacenter"] = settings.datacenter.lower()
     values["node_name"] = settings.node_name or socket.gethostname()
     values["log_level"] = settings.log_level.upper()
+    if settings.leave_on_terminate is None:
+        values["leave_on_terminate"] = not settings.server
+    if settings.skip_leave_on_interrupt is None:
+        values["skip_leave_on_interrupt"] = settings.server
     if not settings.engine and settings.data_dir:
         values["engine"] = f"sqlite:{Path(settings.data_dir) / 'fairlead.db'}"
     for name in ("bind_addr", "advertise_addr", "client_addr", "addresses_http", "addresses_https"):
@@ -184,21 +201,27 @@ def _faults(settings: Settings) -> list[str]:
     if settings.log_level not in LOG_LEVELS:
         names = ", ".join(LOG_LEVELS[:-1])
         faults.append(f'log_level cannot be "{settings.log_level}". Use one of {names}')
-    for check in (_number_faults, _address_faults, _header_faults, _tls_faults):
+    for check in (
+        _number_faults,
+        _address_faults,
+        _header_faults,
+        _cluster_faults,
+        _tls_faults,
+    ):
         faults += check(settings)
     return faults
 
 
 def _number_faults(settings: Settings) -> list[str]:
     faults = []
-    for name in ("ports_http", "ports_https"):
+    for name in ("ports_http", "ports_https", "ports_server", "ports_serf_lan"):
         port = getattr(settings, name)
         if not -1 <= port <= 65535:
             faults.append(f"{_key(name)} cannot be {port}. Use a port from 1 to 65535, or -1")
     positive = (
         "limits_http_max_conns_per_client limits_kv_max_value_size limits_txn_max_req_len "
-        "default_query_time max_query_time session_ttl_min tombstone_ttl "
-        "check_output_max_size check_reap_interval"
+        "default_query_time max_query_time session_ttl_min tombstone_ttl retry_interval "
+        "reconnect_timeout check_output_max_size check_reap_interval"
     )
     for name in positive.split():
         if getattr(settings, name) <= 0:
@@ -258,6 +281,28 @@ def _is_ip(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _cluster_faults(settings: Settings) -> list[str]:
+    faults = []
+    if settings.retry_max < 0:
+        faults.append(f"retry_max cannot be {settings.retry_max}. Must be 0 or more")
+    for name in ("start_join", "retry_join"):
+        for address in getattr(settings, name):
+            if "provider=" in address:
+                faults.append(
+                    f'{name}: "{address}": looking servers up in a cloud is not supported'
+                )
+            elif not address.strip():
+                faults.append(f"{name}: an address is empty")
+    try:
+        key = base64.b64decode(settings.encrypt, validate=True)
+    except ValueError as error:
+        faults.append(f"encrypt has invalid key: {error}")
+    else:
+        if settings.encrypt and len(key) not in _KEY_SIZES:
+            faults.append(f"encrypt has invalid key: {len(key)} bytes, must be 16, 24 or 32")
+    return faults
 
 
 def _tls_faults(settings: Settings) -> list[str]:
