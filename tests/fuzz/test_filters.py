@@ -20,7 +20,7 @@ _ROWS: dict[str, Any] = {
 }
 _WORDS = """
 Node Meta Meta.a Meta["a"] Tags Port Service Status Output Proxy.Upstreams x 80 -1.5 "n1" `n.` ""
-== != in not contains is empty matches and or ( ) [ ] . " ` \\ @ é 0x 01 "(a+)+$" "[" "\\p{L}" "\\xff"
+== != in not contains is empty matches and or ( ) [ ] . " ` \\ @ é 0x 01 "(a+)+$" "[" "\\p{L}"
 """.split()
 _expressions = st.one_of(
     st.text(max_size=40),
@@ -38,7 +38,7 @@ _expressions = st.one_of(
 @example('Output matches "(((a{30}){30}){30}){30}"', CHECKS)
 @example('Output matches "\\xff"', CHECKS)
 @example("\udc80 == x", NODES)
-@examples(300)
+@examples(0.5)
 @given(_expressions, st.sampled_from(sorted(_ROWS)))
 def test_any_text_is_a_filter_or_is_refused(text: str, root: str) -> None:
     with within(_LIMIT_S):

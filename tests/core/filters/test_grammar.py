@@ -1,4 +1,4 @@
-"""`fairlead.core.filters.grammar`: precedence, positions, limits; the words are in the conversations."""
+"""`fairlead.core.filters.grammar`: precedence, places, limits; for the words see the conversations."""
 
 from __future__ import annotations
 
