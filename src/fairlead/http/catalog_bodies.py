@@ -13,9 +13,9 @@ import msgspec
 from msgspec import UNSET, Struct, field
 
 from fairlead.core.rows import PLAIN_PROXY, Address, CheckRow, NodeRow, Service, Weights
-from fairlead.durations import format_duration, parse_duration
 from fairlead.errors import InvalidError
 from fairlead.http.bodies import decode_json, json_type
+from fairlead.http.kept_definitions import kept_definition, type_of
 
 __all__ = [
     "CheckBody",
@@ -342,7 +342,7 @@ def check_row(body: CheckBody, *, typed: bool = True) -> CheckRow:
     Raises:
         InvalidError: its definition holds a duration that is none.
     """
-    definition = _definition(body.definition) if body.definition else {}
+    definition = kept_definition(body.definition) if body.definition else {}
     return CheckRow(
         node=body.node,
         check_id=body.check_id,
@@ -353,69 +353,6 @@ def check_row(body: CheckBody, *, typed: bool = True) -> CheckRow:
         service_id=body.service_id,
         service_name=body.service_name,
         service_tags=body.service_tags,
-        type=body.type or (_type(definition) if typed and definition else ""),
+        type=body.type or (type_of(definition) if typed and definition else ""),
         definition=definition,
     )
-
-
-_DURATIONS = ("Interval", "Timeout", "DeregisterCriticalServiceAfter")
-_DEFINITION = {
-    "interval": "Interval",
-    "timeout": "Timeout",
-    "deregistercriticalserviceafter": "DeregisterCriticalServiceAfter",
-    "http": "HTTP",
-    "tlsskipverify": "TLSSkipVerify",
-    "header": "Header",
-    "method": "Method",
-    "body": "Body",
-    "tcp": "TCP",
-    "scriptargs": "ScriptArgs",
-    "dockercontainerid": "DockerContainerID",
-    "shell": "Shell",
-    "grpc": "GRPC",
-    "grpcusetls": "GRPCUseTLS",
-    "aliasnode": "AliasNode",
-    "aliasservice": "AliasService",
-    "ttl": "TTL",
-}
-
-
-def _definition(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given of the known fields; durations as text, but for the TTL's, as in Consul."""
-    lowered = {name.lower(): value for name, value in given.items()}
-    found: dict[str, Any] = {}
-    for name, usual in _DEFINITION.items():
-        value = lowered.get(name)
-        if not value:
-            continue
-        if usual in _DURATIONS or usual == "TTL":
-            value = _duration(usual, value)
-            if not value:
-                continue
-        found[usual] = format_duration(value) if usual in _DURATIONS else value
-    return found
-
-
-def _duration(name: str, value: Any) -> int:
-    try:
-        if isinstance(value, str):
-            return parse_duration(value)
-    except InvalidError as error:
-        raise InvalidError(f"{_DECODE}: {error}") from error
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidError(f"{_DECODE}: json: cannot unmarshal {json_type(value)} into {name}")
-    return int(value)
-
-
-def _type(definition: Mapping[str, Any]) -> str:
-    polled = "Interval" in definition
-    kinds = (
-        ("grpc", polled and "GRPC" in definition),
-        ("http", polled and "HTTP" in definition),
-        ("ttl", "TTL" in definition),
-        ("tcp", polled and "TCP" in definition),
-        ("alias", "AliasNode" in definition or "AliasService" in definition),
-        ("docker", polled and "DockerContainerID" in definition and "ScriptArgs" in definition),
-        ("script", polled and "ScriptArgs" in definition),
-    )
-    return next((kind for kind, is_so in kinds if is_so), "")

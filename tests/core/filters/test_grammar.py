@@ -1,4 +1,4 @@
-"""`fairlead.core.filters.grammar`: precedence, places, limits; for the words see the conversations."""
+"""`fairlead.core.filters.grammar`: precedence, places, limits; the words are conversations."""
 
 from __future__ import annotations
 
