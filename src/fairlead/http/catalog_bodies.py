@@ -7,7 +7,7 @@ is first made usual, field by field, which is also what finds unknown fields.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct, field
@@ -33,6 +33,7 @@ __all__ = [
 
 _DECODE = "Request decode failed"
 S = TypeVar("S")
+_Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class _Body(Struct, rename="pascal", forbid_unknown_fields=True):
@@ -41,12 +42,12 @@ class _Body(Struct, rename="pascal", forbid_unknown_fields=True):
 
 class _AddressBody(_Body):
     address: str = ""
-    port: int = 0
+    port: _Int = 0
 
 
 class _WeightsBody(_Body):
-    passing: int = 0
-    warning: int = 0
+    passing: _Int = 0
+    warning: _Int = 0
 
 
 class _GatewayBody(_Body, omit_defaults=True):
@@ -54,9 +55,9 @@ class _GatewayBody(_Body, omit_defaults=True):
 
 
 class _PathBody(_Body, omit_defaults=True):
-    listener_port: int = 0
+    listener_port: _Int = 0
     path: str = ""
-    local_path_port: int = 0
+    local_path_port: _Int = 0
     protocol: str = ""
     parsed_from_check: bool = False
 
@@ -72,7 +73,7 @@ class _UpstreamBody(_Body):
     destination_name: str = ""
     datacenter: str = ""
     local_bind_address: str | msgspec.UnsetType = UNSET
-    local_bind_port: int = 0
+    local_bind_port: _Int = 0
     config: dict[str, Any] | None = None
     mesh_gateway: _GatewayBody = field(default_factory=_GatewayBody)
 
@@ -83,7 +84,7 @@ class _ProxyBody(_Body):
         name="DestinationServiceID", default=UNSET
     )
     local_service_address: str | msgspec.UnsetType = UNSET
-    local_service_port: int | msgspec.UnsetType = UNSET
+    local_service_port: _Int | msgspec.UnsetType = UNSET
     config: dict[str, Any] | msgspec.UnsetType = UNSET
     upstreams: list[_UpstreamBody] | msgspec.UnsetType = UNSET
     mesh_gateway: _GatewayBody = field(default_factory=_GatewayBody)
@@ -100,13 +101,13 @@ class ServiceBody(_Body):
     address: str = ""
     tagged_addresses: dict[str, _AddressBody] = {}
     meta: dict[str, str] | None = None
-    port: int = 0
+    port: _Int = 0
     weights: _WeightsBody | None = None
     enable_tag_override: bool = False
     proxy: _ProxyBody | None = None
     connect: dict[str, Any] = {}
-    create_index: int = 0
-    modify_index: int = 0
+    create_index: _Int = 0
+    modify_index: _Int = 0
 
 
 class CheckBody(_Body):
@@ -123,8 +124,8 @@ class CheckBody(_Body):
     service_tags: list[str] = []
     type: str = ""
     definition: dict[str, Any] = {}
-    create_index: int = 0
-    modify_index: int = 0
+    create_index: _Int = 0
+    modify_index: _Int = 0
 
 
 class NodeBody(_Body):
@@ -136,8 +137,8 @@ class NodeBody(_Body):
     datacenter: str = ""
     tagged_addresses: dict[str, str] | None = None
     meta: dict[str, str] | None = None
-    create_index: int = 0
-    modify_index: int = 0
+    create_index: _Int = 0
+    modify_index: _Int = 0
 
 
 class Registration(_Body):

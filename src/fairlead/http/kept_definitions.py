@@ -15,6 +15,7 @@ from fairlead.http.bodies import json_type
 __all__ = ["kept_definition", "type_of"]
 
 _DECODE = "Request decode failed"
+_INT64 = 2**63
 _DURATIONS = ("Interval", "Timeout", "DeregisterCriticalServiceAfter")
 _DEFINITION = {
     "interval": "Interval",
@@ -53,8 +54,32 @@ def kept_definition(given: Mapping[str, Any]) -> dict[str, Any]:
             value = _duration(usual, value)
             if not value:
                 continue
+        else:
+            _check_type(usual, value)
         found[usual] = format_duration(value) if usual in _DURATIONS else value
     return found
+
+
+_FLAGS = frozenset({"TLSSkipVerify", "GRPCUseTLS"})
+
+
+def _check_type(name: str, value: Any) -> None:
+    if name == "Header":
+        fits = isinstance(value, dict) and all(map(_is_texts, value.values()))
+    elif name == "ScriptArgs":
+        fits = _is_texts(value)
+    else:
+        fits = isinstance(value, bool if name in _FLAGS else str)
+    if not fits:
+        raise _wrong_type(name, value)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _wrong_type(name: str, value: Any) -> InvalidError:
+    return InvalidError(f"{_DECODE}: json: cannot unmarshal {json_type(value)} into field {name}")
 
 
 def _duration(name: str, value: Any) -> int:
@@ -64,7 +89,9 @@ def _duration(name: str, value: Any) -> int:
     except InvalidError as error:
         raise InvalidError(f"{_DECODE}: {error}") from error
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidError(f"{_DECODE}: json: cannot unmarshal {json_type(value)} into {name}")
+        raise _wrong_type(name, value)
+    if not -_INT64 <= value < _INT64:
+        raise _wrong_type(name, value)
     return int(value)
 
 
