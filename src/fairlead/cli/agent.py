@@ -118,6 +118,8 @@ def command(
 def _run(read: Callable[[], dict[str, Any]]) -> int:
     raw = read()
     settings = build(raw)
+    if not settings.server and not settings.data_dir:
+        raise SettingsError("data_dir cannot be empty", hint="a client keeps its id there")
     configure_logs(settings)
     for key in sources.unused_keys(raw):
         log.warning("configuration key has no effect yet: key=%s", key)
