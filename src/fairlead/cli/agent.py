@@ -120,6 +120,8 @@ def _run(read: Callable[[], dict[str, Any]]) -> int:
     raw = read()
     settings = build(raw)
     declared(settings)
+    if not settings.server and not settings.data_dir:
+        raise SettingsError("data_dir cannot be empty", hint="a client keeps its id there")
     configure_logs(settings)
     for key in sources.unused_keys(raw):
         log.warning("configuration key has no effect yet: key=%s", key)

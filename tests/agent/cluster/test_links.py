@@ -250,6 +250,14 @@ async def test_nobody_there_is_said_in_go_s_words(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(
+    "address", ["", "a\0b", "x" * 300, "\udcff", "127.0.0.1:99999", "[", "[]:1", "a b", ":", "::"]
+)
+async def test_an_address_that_is_none_is_one_clear_error(hub: Hub, address: str) -> None:
+    with pytest.raises(JoinError, match="Failed to "):
+        await hub.agent("c1").join(address)
+
+
+@pytest.mark.parametrize(
     "garbage", [b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\1\xff", b"\0\0\0\2\x91\x63", b"\xff" * 100]
 )
 async def test_garbage_ends_the_connection_with_one_line_in_the_log(

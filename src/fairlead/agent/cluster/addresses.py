@@ -50,7 +50,7 @@ async def dial(end: Channel, host: str, port: int) -> None:
             raise OSError(0, "no name")
         async with asyncio.timeout(_DIAL_S):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, TimeoutError, UnicodeError) as error:
+    except (OSError, TimeoutError, ValueError, OverflowError) as error:
         raise JoinError(f"Failed to resolve {host}: lookup {host}: no such host") from error
     fault = address = ""
     for address in dict.fromkeys(str(where[0]) for _, _, _, _, where in found):
@@ -61,6 +61,8 @@ async def dial(end: Channel, host: str, port: int) -> None:
                 return
         except TimeoutError:
             fault = f"dial tcp {name}: i/o timeout"
+        except OverflowError:
+            fault = f"dial tcp: address {port}: invalid port"
         except OSError as error:
             fault = f"dial tcp {name}: connect: {_why(error)}"
     raise JoinError(f"Failed to join {address}: {fault}")
