@@ -125,6 +125,15 @@ async def test_a_burst_is_few_writes(running: Synced) -> None:
     assert {check.status for check in running.checks.values()} == {"passing"}
 
 
+async def test_flushing_waits_for_what_is_on_its_way(running: Synced) -> None:
+    for number in range(20):
+        web(running.local, port=number)
+        # The push begins, and is not done.
+        await asyncio.sleep(0)
+        await running.sync.flush()
+        assert running.services["web"].port == number
+
+
 async def test_flushing_without_a_change_is_no_wait(synced: Synced) -> None:
     async with asyncio.timeout(1):
         await synced.sync.flush()

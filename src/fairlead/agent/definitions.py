@@ -10,6 +10,7 @@ Rule: nothing here knows which services there are.
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from typing import Any
 
@@ -221,8 +222,8 @@ def dns_warning(name: str) -> str:
     if _DNS_LABEL.fullmatch(name):
         return ""
     return (
-        f'Service name "{name}" will not be discoverable via DNS due to invalid characters. '
-        "Valid characters include all alpha-numerics and dashes."
+        f"Service name {json.dumps(name)} will not be discoverable via DNS due to invalid "
+        "characters. Valid characters include all alpha-numerics and dashes."
     )
 
 
