@@ -11,8 +11,8 @@ from msgspec import structs
 
 from fairlead.agent.antientropy import AntiEntropy, sync_interval_s
 from fairlead.agent.checks.definition import CheckDefinition
-from fairlead.agent.definitions import ServiceDefinition
-from fairlead.agent.local import API, LocalAgent
+from fairlead.agent.definitions import API, ServiceDefinition
+from fairlead.agent.local import LocalAgent
 from fairlead.agent.registry import NodeContents, StoreRegistry
 from fairlead.clock import FakeClock
 from fairlead.core.commands import CatalogDeregister, CatalogRegister, Command

@@ -7,6 +7,7 @@ import gc
 import socket
 
 from fairlead.agent import runtime
+from fairlead.agent.checks.idle import IdleRunner
 from fairlead.agent.declared import Declared, declared
 from fairlead.agent.node import keep_registered, own_node
 from fairlead.agent.registrations import Registrations
@@ -41,6 +42,7 @@ class Agent:
             clock,
             nodes=lambda: len(self.store.state.nodes),
         )
+        self.registrations.local.runner = IdleRunner()
         self._tasks = Tasks()
 
     @property

@@ -17,9 +17,16 @@ from msgspec import structs
 from fairlead.agent.antientropy import AntiEntropy
 from fairlead.agent.checks.definition import CheckDefinition
 from fairlead.agent.declared import Declared
-from fairlead.agent.definitions import ServiceDefinition, check_row, dns_warning
+from fairlead.agent.definitions import (
+    API,
+    CONFIGURATION,
+    ServiceDefinition,
+    check_row,
+    check_scripts,
+    dns_warning,
+)
 from fairlead.agent.kept import Kept, KeptCheck, KeptState
-from fairlead.agent.local import API, CONFIGURATION, LocalAgent, LocalService
+from fairlead.agent.local import LocalAgent, LocalService
 from fairlead.agent.registry import Registry
 from fairlead.agent.tasks import Tasks
 from fairlead.clock import Clock
@@ -252,7 +259,7 @@ class Registrations:
         if definition is None:
             local.restore_check(row, None, API)
             return
-        local.check_scripts(definition, API)
+        check_scripts(definition, local.settings, API)
         local.restore_check(_unknown(row), definition, API)
         local.run(row.check_id, definition)
 
