@@ -61,6 +61,7 @@ class Agent:
         self.registrations = Registrations(
             settings, self.node, self.registry, clock, nodes=lambda: self.cluster.nodes
         )
+        self.registrations.local.runner = IdleRunner()
         self._tasks = Tasks()
         # Set when the agent is to end by itself; `exit_code` says how.
         self.ended = asyncio.Event()

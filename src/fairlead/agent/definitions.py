@@ -10,6 +10,7 @@ Rule: nothing here knows which services there are.
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from typing import Any
 
@@ -19,8 +20,11 @@ from fairlead.agent.checks.definition import CheckDefinition, validate
 from fairlead.core.health import NODE_MAINTENANCE, SERVICE_MAINTENANCE
 from fairlead.core.rows import PLAIN_PROXY, Address, CheckRow, Service, Weights
 from fairlead.errors import InvalidError
+from fairlead.settings.settings import Settings
 
 __all__ = [
+    "API",
+    "CONFIGURATION",
     "STATUSES",
     "AddressDefinition",
     "ConnectDefinition",
@@ -29,11 +33,17 @@ __all__ = [
     "WeightsDefinition",
     "check_kind",
     "check_row",
+    "check_scripts",
     "checks_of",
+    "cut",
     "dns_warning",
     "maintenance_row",
     "service_of",
 ]
+
+API = "remote"
+CONFIGURATION = "local"
+"""Where a registration came from, in Consul's words."""
 
 STATUSES = frozenset({"passing", "warning", "critical"})
 
@@ -216,13 +226,42 @@ def check_kind(check: CheckDefinition) -> str:
     return next((name for name, is_it in kinds if is_it), "")
 
 
+def check_scripts(check: CheckDefinition, settings: Settings, source: str) -> None:
+    """Raises: InvalidError when commands may not be run on behalf of `source`."""
+    if not check.args or settings.enable_script_checks:
+        return
+    if source == API:
+        raise InvalidError(
+            "Scripts are disabled on this agent from remote calls; to enable, configure "
+            "'enable_script_checks' to true"
+        )
+    if not settings.enable_local_script_checks:
+        raise InvalidError(
+            "Scripts are disabled on this agent; to enable, configure "
+            "'enable_script_checks' or 'enable_local_script_checks' to true"
+        )
+
+
+def cut(output: str, limit: int) -> str:
+    """At most so many bytes of an output, in whole characters.
+
+    >>> cut("abcdef", 3), cut("abc", 3)
+    ('abc ... (captured 3 of 6 bytes)', 'abc')
+    """
+    raw = output.encode("utf-8", "replace")
+    if len(raw) <= limit:
+        return output
+    kept = raw[:limit].decode("utf-8", "ignore")
+    return f"{kept} ... (captured {limit} of {len(raw)} bytes)"
+
+
 def dns_warning(name: str) -> str:
     """What to log of a name that DNS cannot carry; empty when it can."""
     if _DNS_LABEL.fullmatch(name):
         return ""
     return (
-        f'Service name "{name}" will not be discoverable via DNS due to invalid characters. '
-        "Valid characters include all alpha-numerics and dashes."
+        f"Service name {json.dumps(name)} will not be discoverable via DNS due to invalid "
+        "characters. Valid characters include all alpha-numerics and dashes."
     )
 
 

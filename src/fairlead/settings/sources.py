@@ -144,7 +144,7 @@ def _objects(value: Any, known: schema.Objects, full: str, faults: list[str]) ->
     if value is None:
         return []
     items = value if isinstance(value, list) else [value]
-    many = len(items) > 1
+    many = len(items) > 1 or full.endswith("s")
     checked = []
     for number, item in enumerate(items):
         path = f"{full}[{number}]" if many else full
