@@ -138,5 +138,5 @@ def test_a_file_without_a_known_ending_needs_a_format(tmp_path: Path) -> None:
 
 
 def test_known_keys_without_effect_are_listed() -> None:
-    raw = {"server": True, "ui": True, "ports": {"http": 1, "dns": 2}, "service": {"name": "web"}}
-    assert list(sources.unused_keys(raw)) == ["ui", "ports.dns", "service"]
+    raw = {"server": True, "ui": True, "ports": {"http": 1, "grpc": 2}, "service": {"name": "web"}}
+    assert list(sources.unused_keys(raw)) == ["ui", "ports.grpc", "service"]

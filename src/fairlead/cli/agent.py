@@ -22,6 +22,7 @@ from fairlead.agent.agent import Agent
 from fairlead.agent.logs import configure_logs
 from fairlead.cli.verbs import HELP, Verb, option, parameter_name, switch
 from fairlead.clock import SystemClock
+from fairlead.dns.server import DnsServer
 from fairlead.engines import open_engine
 from fairlead.errors import SettingsError
 from fairlead.http.server import HttpServer
@@ -148,12 +149,15 @@ async def _serve(settings: Settings, engine: Any, read: Callable[[], dict[str, A
         await engine.close()
         raise
     server = HttpServer(agent)
+    names = DnsServer(agent)
     try:
         await server.start()
-        loop.add_signal_handler(signal.SIGHUP, _reload, agent, server, read)
-        _print_banner(agent, server)
+        await names.start()
+        loop.add_signal_handler(signal.SIGHUP, _reload, agent, (server, names), read)
+        _print_banner(agent, [*server.listening, *names.listening])
         await stop.wait()
     finally:
+        await names.stop()
         await server.stop()
         await agent.stop()
     log.info("agent stopped")
@@ -165,7 +169,9 @@ def _stop(name: signal.Signals, stop: asyncio.Event) -> None:
     stop.set()
 
 
-def _reload(agent: Agent, server: HttpServer, read: Callable[[], dict[str, Any]]) -> None:
+def _reload(
+    agent: Agent, edges: tuple[HttpServer, DnsServer], read: Callable[[], dict[str, Any]]
+) -> None:
     """Take over what may change while the agent runs; a faulty configuration changes nothing."""
     try:
         fresh = build(read())
@@ -175,7 +181,8 @@ def _reload(agent: Agent, server: HttpServer, read: Callable[[], dict[str, Any]]
     changes = {name: getattr(fresh, name) for name in RELOADABLE}
     agent.settings = dataclasses.replace(agent.settings, **changes)
     configure_logs(agent.settings)
-    server.reload()
+    for edge in edges:
+        edge.reload()
     log.info("configuration reloaded")
     for field in dataclasses.fields(Settings):
         if field.name not in RELOADABLE and getattr(fresh, field.name) != getattr(
@@ -184,7 +191,7 @@ def _reload(agent: Agent, server: HttpServer, read: Callable[[], dict[str, Any]]
             log.warning("this change needs a restart: key=%s", field.name)
 
 
-def _print_banner(agent: Agent, server: HttpServer) -> None:
+def _print_banner(agent: Agent, listening: list[str]) -> None:
     settings = agent.settings
     print("==> Starting Fairlead agent...")
     rows = [
@@ -193,7 +200,7 @@ def _print_banner(agent: Agent, server: HttpServer) -> None:
         ("Node name", f"'{agent.node.node}'"),
         ("Datacenter", f"'{settings.datacenter}'"),
         ("Server", f"{str(settings.server).lower()} (engine: {agent.store.engine.name})"),
-        ("Client Addr", ", ".join(server.listening)),
+        ("Client Addr", ", ".join(listening)),
         ("Cluster Addr", settings.advertise_addr),
     ]
     for name, value in rows:
