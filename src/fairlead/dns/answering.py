@@ -96,8 +96,7 @@ class Answerer:
             return self._resolve(data, question, source, answer.wanted)
         made = self._write(question, answer.message)
         if answer.is_lasting:
-            # Odd questions are seldom asked again; `add` asks for more orders of a common one.
-            cache.add(key, answer, lambda: self._again(question, source), made)
+            cache.add(key, answer, made)
         times = self._reverse_time if question.text.endswith("arpa") else self._time
         times.add((time.perf_counter() - begun) * 1000)
         return data[:2] + made
@@ -124,9 +123,6 @@ class Answerer:
             find_query=self._find_query,
             source=source,
         ).run()
-
-    def _again(self, question: Question, source: str) -> bytes:
-        return self._write(question, self._search(question, source, {}).message)
 
     def _write(self, question: Question, message: Message) -> bytes:
         return wire.write(question, message, compress=self._rules.compresses)

@@ -18,7 +18,7 @@ import dns.name
 import dns.rdatatype
 
 from fairlead.clock import Clock
-from fairlead.dns.records import CNAME, A, Record
+from fairlead.dns.records import CNAME, A, Record, fits
 
 __all__ = ["Forwarder", "Overloaded"]
 
@@ -184,4 +184,9 @@ def _records(answer: bytes) -> list[Record]:
                 found.append(Record(owner, CNAME, records.ttl, target))
             else:
                 found.append(Record(owner, int(records.rdtype), records.ttl, record.to_wire()))
-    return [record for record in found if "\\" not in f"{record.owner}{record.data!r}"[:512]]
+    return [record for record in found if _is_plain(record.owner) and _is_plain(record.data)]
+
+
+def _is_plain(name: object) -> bool:
+    """Whether a name has no escapes; addresses are no names."""
+    return not isinstance(name, str) or ("\\" not in name and fits(name))

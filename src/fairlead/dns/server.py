@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 from typing import Any, cast
 
 from fairlead.agent.agent import Agent
@@ -23,7 +24,8 @@ _MOST_CONNECTIONS = 2048
 _IDLE_S = 10.0
 _SWEEP_S = 2.0
 _BUFFER_BYTES = 4 << 20
-_ANYONE = ("0.0.0.0", "::")
+# What the system may keep of questions until they are read; it gives less if it must.
+_RECEIVE_BYTES = 4 << 20
 
 
 class DnsServer:
@@ -78,16 +80,17 @@ class DnsServer:
                 lambda: _Connection(self), address, port, backlog=_BACKLOG
             )
             self._servers.append(server)
-            transport, _ = await loop.create_datagram_endpoint(
-                lambda: _Datagrams(self), local_addr=(address, port)
-            )
+            for family, place in _places(address, port):
+                transport, _ = await loop.create_datagram_endpoint(
+                    lambda: _Datagrams(self), sock=_bound(family, place)
+                )
+                self._transports.append(transport)
         except OSError as error:
             text = os.strerror(error.errno) if error.errno else str(error)
             raise SettingsError(
                 f"cannot listen on {address}:{port}: {text[:1].lower()}{text[1:]}",
                 hint="is another DNS server running? Choose another port with -dns-port",
             ) from error
-        self._transports.append(transport)
         self.listening.append(f"dns://{address}:{port}")
 
     async def _sweep(self) -> None:
@@ -132,6 +135,27 @@ class DnsServer:
 
     def gone(self, connection: _Connection) -> None:
         self._connections.discard(connection)
+
+
+def _places(address: str, port: int) -> list[tuple[int, Any]]:
+    """Families and socket addresses of an address; `localhost` may have two."""
+    found = socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM)
+    return list(dict.fromkeys((family, place) for family, _, _, _, place in found))
+
+
+def _bound(family: int, place: Any) -> socket.socket:
+    """A socket for datagrams, with room for those that come at once."""
+    bound = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
+        bound.setblocking(False)
+        bound.bind(place)
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 class _Datagrams(asyncio.DatagramProtocol):

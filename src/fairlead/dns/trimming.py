@@ -25,6 +25,7 @@ _MOST_RECORDS = 4096
 _MOST_TARGETS = 1024
 # No record is smaller: a pointer, the fixed part, an IPv4 address.
 _LEAST_RECORD = 16
+_HEADER_BYTES = 12
 
 
 class Cut(NamedTuple):
@@ -52,7 +53,10 @@ def trim(
     if question is not None:
         limit = _MOST_TCP if question.is_tcp else _udp_size(question) - _MARGIN
         least = 0 if question.is_tcp else 1
-        if _size(question, answers, kept, compress=compress) > limit and len(answers) > least:
+        is_long = _bound(question, answers, kept) > limit and (
+            _size(question, answers, kept, compress=compress) > limit
+        )
+        if is_long and len(answers) > least:
             answers = _shortened(question, answers, additional, limit, least, compress=compress)
             kept = _with(answers, additional)
     was_cut = len(answers) < whole and question is not None
@@ -74,6 +78,24 @@ def fit(
 
 def _udp_size(question: Question) -> int:
     return min(max(question.size, _PLAIN_UDP), _MOST_UDP)
+
+
+def _bound(question: Question, answers: list[Record], additional: list[Record]) -> int:
+    """No message of these is longer, compressed or not: what is far below a limit is not tried."""
+    asked = len(question.name)
+    size = _HEADER_BYTES + asked + 4
+    for section in (answers, additional):
+        for owner, _, _, data in section:
+            size += 10 + (asked if owner is None else _name_bound(owner))
+            if isinstance(data, Service):
+                size += 6 + _name_bound(data.target)
+            else:
+                size += len(data) if isinstance(data, bytes) else _name_bound(str(data))
+    return size
+
+
+def _name_bound(name: str) -> int:
+    return 2 + (len(name) if name.isascii() else 4 * len(name))
 
 
 def _size(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["QUERIES", "REGISTRATIONS"]
+__all__ = ["FAR", "REGISTRATIONS", "SERVERS", "Body"]
 
 Body = dict[str, Any]
 
@@ -103,6 +103,9 @@ _CASES: list[Body] = [
     _on(1, _service("alias", 90, Address="www.example.org")),
     _on(2, _service("mixed", 90, Address="www.example.org")),
     _on(3, _service("mixed", 91, Address="10.9.0.10")),
+    _on(1, _service("far", 92, Address="far.node.example.org")),
+    _node("far-node", "far.node.example.org"),
+    {**_node("far-node", "far.node.example.org"), "Service": _service("on-far", 93)},
     _on(1, _service("aliases", 90, Address="a.example.org")),
     _on(2, _service("aliases", 91, Address="a.example.org")),
     _on(1, _service("to-node", 90, Address="ext2.node.consul")),
@@ -164,15 +167,15 @@ _CASES: list[Body] = [
 REGISTRATIONS: list[Body] = [*_CASES, *_crowd()]
 """In order. What both agents hold besides is their own node `n1` with the service `consul`."""
 
-QUERIES: list[Body] = [
-    {"Name": "find-web", "Service": {"Service": "web"}},
-    {"Name": "find.dotted", "Service": {"Service": "web", "Tags": ["v2"]}, "DNS": {"TTL": "7s"}},
-    {"Name": "find-down", "Service": {"Service": "down"}},
-    {"Name": "find-half", "Service": {"Service": "half"}},
+FAR: list[Body] = [_node("far", "192.0.2.1", NodeMeta={"far": "away"})]
+"""What the recursor of the tests knows, in the domain `example.org`."""
+
+SERVERS: list[Body] = [
     {
-        "Name": "any-",
-        "Template": {"Type": "name_prefix_match"},
-        "Service": {"Service": "${name.suffix}"},
-    },
+        "Node": "n1",
+        "Address": "127.0.0.1",
+        "NodeMeta": {"consul-network-segment": ""},
+        "Service": _service("consul", 8300),
+    }
 ]
-"""Bodies of `POST /v1/query`."""
+"""What a Consul server registers of itself."""

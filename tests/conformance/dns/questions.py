@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,12 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-__all__ = ["FILE", "Question", "Seen", "ask", "parse"]
+__all__ = ["Question", "Seen", "ask", "parse"]
 
-FILE = Path(__file__).parent / "questions.txt"
 _PATIENCE_S = 5.0
+_INSTANCE = re.compile(r"crowd-1\d\d|host-\d+|10\.\d\.0\.\d+|fd00::\d+|fd0+1\d\d|0a[0-9a-f]{6}")
+# Where the servers talk to each other is each agent's own affair.
+_OWN_PORT = re.compile(r"(?<=^1 1 )\d+(?= n1\.)")
 _SECTIONS = ("answer", "authority", "additional")
 
 
@@ -30,7 +33,6 @@ class Question:
     name: str
     type: str
     options: dict[str, str]
-    difference: str
 
     def message(self) -> dns.message.Message:
         """The question as it is sent."""
@@ -78,10 +80,9 @@ def parse(path: Path) -> list[Question]:
     for line in path.read_text().splitlines():
         if not line.strip() or line.startswith(("#", "//")):
             continue
-        text, _, difference = line.partition(" ! ")
-        name, type_, *rest = text.split()
+        name, type_, *rest = line.split()
         options = dict(word.partition("=")[::2] for word in rest)
-        found.append(Question(text, name, type_, options, difference))
+        found.append(Question(line, name, type_, options))
     return found
 
 
@@ -89,11 +90,14 @@ def ask(question: Question, host: str, port: int) -> Seen:
     """What a server answers."""
     message = question.message()
     send = dns.query.tcp if "tcp" in question.options else dns.query.udp
-    return seen(send(message, host, _PATIENCE_S, port, one_rr_per_rrset=True))
+    answer = send(message, host, _PATIENCE_S, port, one_rr_per_rrset=True)
+    return _seen(answer, any_instance="some" in question.options)
 
 
-def seen(answer: dns.message.Message) -> Seen:
+def _seen(answer: dns.message.Message, *, any_instance: bool) -> Seen:
     sections = [_records(section) for section in answer.sections[1:]]
+    if any_instance:
+        sections = [[_INSTANCE.sub("*", line) for line in section] for section in sections]
     options = " ".join(option.to_text() for option in answer.options)
     return Seen(
         rcode=dns.rcode.to_text(answer.rcode()),
@@ -111,9 +115,10 @@ def _records(section: list[dns.rrset.RRset]) -> list[str]:
         for record in records:
             text = record.to_text()
             if records.rdtype == dns.rdatatype.SOA:
-                names, _, numbers = text.partition(". ")[0], "", text.split()[3:]
-                text = " ".join([names, text.split()[1], "SERIAL", *numbers])
+                server, mailbox, _, *numbers = text.split()
+                text = " ".join([server, mailbox, "SERIAL", *numbers])
             type_ = dns.rdatatype.to_text(records.rdtype)
             class_ = dns.rdataclass.to_text(records.rdclass)
+            text = _OWN_PORT.sub("PORT", text)
             found.append(f"{records.name} {records.ttl} {class_} {type_} {text}")
     return found
