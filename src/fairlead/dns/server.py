@@ -210,7 +210,6 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer
         buffer += data
-        self.last_s = asyncio.get_running_loop().time()
         begin = 0
         while len(buffer) - begin >= 2:
             length = buffer[begin] << 8 | buffer[begin + 1]
@@ -222,6 +221,8 @@ class _Connection(asyncio.Protocol):
         del buffer[:begin]
 
     def _ask(self, question: bytes) -> None:
+        # Only whole questions keep a connection open.
+        self.last_s = asyncio.get_running_loop().time()
         answer = self._server.answer(question, True, self._source)
         if isinstance(answer, bytes):
             self._send(answer)
