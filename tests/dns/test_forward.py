@@ -154,7 +154,7 @@ async def test_only_an_answer_to_the_question_counts() -> None:
 async def test_a_recursor_s_long_answer_is_truncated_for_a_client_that_cannot_take_it() -> None:
     class Long(_Liar):
         def datagram_received(self, data: bytes, addr: Any) -> None:
-                reply = dns.message.make_response(dns.message.from_wire(data)).to_wire()
+            reply = dns.message.make_response(dns.message.from_wire(data)).to_wire()
             self._transport.sendto(reply + b"\0" * 1000, addr)
 
     loop = asyncio.get_running_loop()
