@@ -13,9 +13,10 @@ from fairlead.core.draft import Draft
 from fairlead.core.rows import CheckRow, NodeRow, Service
 from fairlead.core.state import State
 from fairlead.dns import wire
-from fairlead.dns.answers import Answer, QueryFinder, Search, no_query
+from fairlead.dns.answers import Search
 from fairlead.dns.names import Zones
 from fairlead.dns.records import Record
+from fairlead.dns.results import Answer, QueryFinder, no_query
 from fairlead.dns.reverse import Reverse
 from fairlead.dns.rules import Rules
 from fairlead.dns.wire import Question

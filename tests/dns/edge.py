@@ -13,7 +13,7 @@ import dns.message
 from fairlead.agent.agent import Agent
 from fairlead.clock import FakeClock
 from fairlead.core.commands import Command
-from fairlead.dns.answers import QueryFinder, no_query
+from fairlead.dns.results import QueryFinder, no_query
 from fairlead.dns.server import DnsServer
 from fairlead.engines import open_engine
 from fairlead.settings import sources

@@ -12,8 +12,8 @@ from fairlead.core.health import health_instances
 from fairlead.core.rows import Service
 from fairlead.core.state import State
 from fairlead.dns import wire
-from fairlead.dns.answers import Answer, Found
 from fairlead.dns.records import AAAA, A, Record
+from fairlead.dns.results import Answer, Found
 from fairlead.dns.wire import Question
 from tests.dns.catalogs import RULES, ask, full, node, question, registration, shown, write
 

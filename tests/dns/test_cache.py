@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from fairlead.clock import FakeClock
-from fairlead.dns.answers import Answer
 from fairlead.dns.cache import Cache
+from fairlead.dns.results import Answer
 from fairlead.dns.wire import Message
 
 

@@ -14,7 +14,7 @@ import pytest
 from fairlead.core.commands import CatalogDeregister, Command
 from fairlead.core.rows import Service
 from fairlead.core.state import State
-from fairlead.dns.answers import Found
+from fairlead.dns.results import Found
 from fairlead.engines import Contents
 from fairlead.errors import SettingsError
 from tests.dns.catalogs import registration

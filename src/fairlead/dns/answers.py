@@ -10,9 +10,8 @@ Rule: pure but for `shuffle`, which is handed in; the time is handed in too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from fairlead.core.directory import find_node
 from fairlead.core.health import CRITICAL, PASSING, Instance, health_instances
@@ -39,13 +38,13 @@ from fairlead.dns.records import (
     fits,
     packed,
 )
+from fairlead.dns.results import NOTHING_THERE, Answer, Part, QueryFinder, no_query
 from fairlead.dns.reverse import Reverse
 from fairlead.dns.rules import Rules
 from fairlead.dns.wire import Message, Question
 
-__all__ = ["Answer", "Found", "QueryFinder", "Search", "no_query"]
+__all__ = ["SERVFAIL", "Search"]
 
-NXDOMAIN = 3
 SERVFAIL = 2
 NOTIMP = 4
 REFUSED = 5
@@ -56,50 +55,6 @@ _MOST_SERVERS = 3
 _DEPTH = 3
 # Without EDNS, so many records of others' names are enough (Consul's constant).
 _MOST_RESOLVED = 5
-
-
-class Found(NamedTuple):
-    """What a prepared query found, in the order to answer; a `ttl` of None is the service's."""
-
-    service: str
-    instances: list[Instance]
-    ttl: int | None = None
-
-
-QueryFinder: TypeAlias = Callable[[State, str, str], Found | None]
-"""Executes a prepared query: the state, its name or id, the address of who asks."""
-
-
-def no_query(state: State, name: str, source: str) -> Found | None:
-    """The finder of an agent without prepared queries."""
-    return None
-
-
-@dataclass(slots=True)
-class Answer:
-    """The message, and for how long it is true."""
-
-    message: Message
-    rows: list[tuple[Mapping[str, Any], str, Any]] = field(default_factory=list)
-    tables: list[tuple[Table[Any], int]] = field(default_factory=list)
-    is_lasting: bool = True  # may be kept
-    is_dated: bool = False  # holds the time of day
-    is_shuffled: bool = False
-    wanted: set[str] = field(default_factory=set)
-    is_foreign: bool = False  # for the recursors to answer
-
-
-class _Part(NamedTuple):
-    """What a (nested) look-up gives."""
-
-    rcode: int = 0
-    answers: Sequence[Record] = ()
-    additional: Sequence[Record] = ()
-    needs_soa: bool = False
-    is_truncated: bool = False
-
-
-_NOTHING_THERE = _Part(NXDOMAIN, needs_soa=True)
 
 
 class Search:
@@ -167,16 +122,16 @@ class Search:
 
     def _dispatch(
         self, lookup: Lookup, owner: str | None, text: str, type_: int, depth: int
-    ) -> _Part:
+    ) -> Part:
         """What a name of ours has; `text` is that name, `owner` how it is written."""
         if lookup.kind is Kind.NOTHING:
-            return _NOTHING_THERE
+            return NOTHING_THERE
         if lookup.kind is Kind.ADDRESS:
             return self._address(lookup, text)
         if lookup.kind is Kind.NODE:
             return self._node(lookup, owner, type_, depth)
         if lookup.datacenter not in ("", self.rules.datacenter):
-            return _NOTHING_THERE
+            return NOTHING_THERE
         if lookup.kind is Kind.QUERY:
             return self._query(lookup, owner, text, type_, depth)
         if lookup.kind is Kind.SERVICE:
@@ -199,9 +154,9 @@ class Search:
         text: str,
         type_: int,
         depth: int,
-    ) -> _Part:
+    ) -> Part:
         if not instances:
-            return _NOTHING_THERE
+            return NOTHING_THERE
         if type_ == SRV:
             answers, additional = self._targets(instances, ttl, owner, text, depth)
         else:
@@ -209,7 +164,7 @@ class Search:
             additional = []
         question = self.question if owner is None else None
         cut = trimming.trim(answers, additional, question, self.rules)
-        return _Part(
+        return Part(
             0,
             cut.answers,
             cut.additional,
@@ -217,19 +172,19 @@ class Search:
             is_truncated=cut.is_truncated,
         )
 
-    def _query(self, lookup: Lookup, owner: str | None, text: str, type_: int, depth: int) -> _Part:
+    def _query(self, lookup: Lookup, owner: str | None, text: str, type_: int, depth: int) -> Part:
         self.answer.is_lasting = False
         found = self.find_query(self.state, lookup.name, self.source)
         if found is None:
-            return _NOTHING_THERE
+            return NOTHING_THERE
         ttl = self.rules.service_ttl(found.service.lower()) if found.ttl is None else found.ttl
         return self._found(found.instances, ttl, owner, text, type_, depth)
 
-    def _node(self, lookup: Lookup, owner: str | None, type_: int, depth: int) -> _Part:
+    def _node(self, lookup: Lookup, owner: str | None, type_: int, depth: int) -> Part:
         if type_ not in IP_TYPES:
-            return _Part()
+            return Part()
         if lookup.datacenter not in ("", self.rules.datacenter):
-            return _NOTHING_THERE
+            return NOTHING_THERE
         node = find_node(self.state, lookup.name)
         rows = self.state.nodes.rows
         if node is not None and node.node.lower() == lookup.name:
@@ -237,7 +192,7 @@ class Search:
         else:
             self._rests_on(self.state.nodes)
         if node is None:
-            return _NOTHING_THERE
+            return NOTHING_THERE
         ttl = self.rules.node_ttl
         answers = self._of_node(node, owner, type_, ttl, depth) if type_ != TXT else []
         if type_ in (ANY, TXT):
@@ -247,17 +202,17 @@ class Search:
             additional = hosts.meta(node, owner, ttl) if self.rules.adds_meta else []
         if owner is None:
             answers, additional, cut = trimming.fit(answers, additional, self.question, self.rules)
-            return _Part(0, answers, additional, is_truncated=cut)
-        return _Part(0, answers, additional)
+            return Part(0, answers, additional, is_truncated=cut)
+        return Part(0, answers, additional)
 
-    def _address(self, lookup: Lookup, text: str) -> _Part:
+    def _address(self, lookup: Lookup, text: str) -> Part:
         """Consul gives it in its own domain and in lower case, whatever was asked."""
         if not lookup.name:
-            return _Part()
+            return Part()
         address = bytes.fromhex(lookup.name)
         owner = self.rules.below(self.rules.zones.prefix(text.lower()) or "")
         type_ = hosts.type_of(address)
-        return _Part(0, [Record(owner, type_, self.rules.node_ttl, address)])
+        return Part(0, [Record(owner, type_, self.rules.node_ttl, address)])
 
     # ---------------------------------------------------------------- instances
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fairlead.dns.answers import Answer
+from fairlead.dns.results import Answer
 
 __all__ = ["Cache"]
 

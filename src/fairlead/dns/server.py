@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from fairlead.agent.agent import Agent
 from fairlead.dns.answering import Answerer, Later, failure
-from fairlead.dns.answers import QueryFinder, no_query
+from fairlead.dns.results import QueryFinder, no_query
 from fairlead.errors import SettingsError
 
 __all__ = ["DnsServer"]
