@@ -14,14 +14,14 @@ from typing import Any
 
 from fairlead.agent.agent import Agent
 from fairlead.dns import wire
-from fairlead.dns.answers import SERVFAIL, Search
+from fairlead.dns.answers import Search
 from fairlead.dns.cache import Cache
 from fairlead.dns.forward import Forwarder, Overloaded
 from fairlead.dns.records import Record
 from fairlead.dns.results import Answer, QueryFinder, no_query
 from fairlead.dns.reverse import Reverse
 from fairlead.dns.rules import rules_of
-from fairlead.dns.wire import Message, Question
+from fairlead.dns.wire import SERVFAIL, Message, Question
 from fairlead.durations import SECOND_NS
 from fairlead.settings.dns import find_recursor
 from fairlead.store import LEADING

@@ -41,13 +41,9 @@ from fairlead.dns.records import (
 from fairlead.dns.results import NOTHING_THERE, Answer, Part, QueryFinder, no_query
 from fairlead.dns.reverse import Reverse
 from fairlead.dns.rules import Rules
-from fairlead.dns.wire import Message, Question
+from fairlead.dns.wire import NOTIMP, REFUSED, SERVFAIL, Message, Question
 
-__all__ = ["SERVFAIL", "Search"]
-
-SERVFAIL = 2
-NOTIMP = 4
-REFUSED = 5
+__all__ = ["Search"]
 
 _SERVERS = "consul"
 _MOST_SERVERS = 3

@@ -10,11 +10,9 @@ from fairlead.core.health import Instance
 from fairlead.core.state import State
 from fairlead.core.table import Table
 from fairlead.dns.records import Record
-from fairlead.dns.wire import Message
+from fairlead.dns.wire import NXDOMAIN, Message
 
 __all__ = ["NOTHING_THERE", "Answer", "Found", "Part", "QueryFinder", "no_query"]
-
-NXDOMAIN = 3
 
 
 class Found(NamedTuple):

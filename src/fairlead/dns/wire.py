@@ -17,10 +17,21 @@ from typing import NamedTuple
 
 from fairlead.dns.records import Record, Service, Start
 
-__all__ = ["Message", "Question", "Subnet", "read", "refusal", "write"]
+__all__ = [
+    "FORMERR",
+    "NOTIMP",
+    "NXDOMAIN",
+    "REFUSED",
+    "SERVFAIL",
+    "Message",
+    "Question",
+    "Subnet",
+    "read",
+    "refusal",
+    "write",
+]
 
-FORMERR = 1
-NOTIMP = 4
+FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = 1, 2, 3, 4, 5
 
 _QR, _AA, _TC, _RD, _RA, _CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0010
 _OPCODES = 0x7800
