@@ -32,7 +32,7 @@ class Clock(Protocol):
         """A number from 0 to `limit`, uniformly."""
 
     def shuffle(self, items: list[Any]) -> None:
-        """Put a list into an order of chance."""
+        """Put a list into a random order, in place."""
 
 
 class SystemClock:

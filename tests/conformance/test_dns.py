@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import urllib.request
 from collections.abc import Iterator
@@ -11,8 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.conformance.dns.catalog import FAR, REGISTRATIONS, SERVERS, Body
-from tests.conformance.dns.loading import fill
+from tests.conformance.dns.catalog import FAR, QUERIES, REGISTRATIONS, Body
 from tests.conformance.dns.questions import Question, ask, parse
 from tests.processes import AgentProcess, consul_agent, fairlead_agent, free_port
 
@@ -51,39 +49,42 @@ def started(agent: AgentProcess, running: list[AgentProcess]) -> AgentProcess:
     return agent.start()
 
 
-def fairlead(folder: Path, bodies: list[Body], dns: int, *flags: str) -> AgentProcess:
-    """An agent of ours that holds `bodies`."""
+def fairlead(folder: Path, dns: int, *flags: str) -> AgentProcess:
     folder.mkdir()
-    (folder / "data").mkdir()
-    asyncio.run(fill(folder / "data", bodies))
-    return fairlead_agent(folder, "-node=n1", f"-dns-port={dns}", *flags)
+    return fairlead_agent(folder, "-node=n1", f"-dns-port={dns}", *flags, dev=True)
 
 
-def consul(binary: str, folder: Path, config: dict[str, Any], dns: int) -> AgentProcess:
+def consul(binary: str, folder: Path, dns: int, *flags: str) -> AgentProcess:
     folder.mkdir()
-    path = folder / "more.json"
-    path.write_text(json.dumps(config))
-    return consul_agent(binary, folder, "-node=n1", f"-config-file={path}", f"-dns-port={dns}")
+    return consul_agent(binary, folder, "-node=n1", f"-dns-port={dns}", *flags)
 
 
-def register(agent: AgentProcess, bodies: list[Body]) -> None:
-    for body in bodies:
-        data = json.dumps(body).encode()
-        request = urllib.request.Request(f"{agent.url}/v1/catalog/register", data, method="PUT")
-        with urllib.request.urlopen(request, timeout=30) as reply:
-            assert reply.read().strip() == b"true", body
+def fill(agent: AgentProcess, registrations: list[Body], queries: list[Body]) -> None:
+    for body in registrations:
+        assert send(agent, "PUT", "/v1/catalog/register", body) == b"true", body
+    for body in queries:
+        send(agent, "POST", "/v1/query", body)
+
+
+def send(agent: AgentProcess, method: str, path: str, body: Body) -> bytes:
+    data = json.dumps(body).encode()
+    request = urllib.request.Request(f"{agent.url}{path}", data, method=method)
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        content: bytes = reply.read()
+        return content.strip()
 
 
 def pair(binary: str, folder: Path, config: dict[str, Any], running: list[AgentProcess]) -> Pair:
     """Both agents under one configuration, filled alike."""
     ports = Pair(free_port(), free_port())
-    theirs = started(consul(binary, folder / "consul", config, ports.consul), running)
-    register(theirs, REGISTRATIONS)
-    path = folder / "ours.json"
+    path = folder / "more.json"
     path.write_text(json.dumps(config))
-    bodies = [*SERVERS, *REGISTRATIONS]
-    ours = fairlead(folder / "fairlead", bodies, ports.fairlead, f"-config-file={path}")
-    started(ours, running)
+    flag = f"-config-file={path}"
+    for agent in (
+        consul(binary, folder / "consul", ports.consul, flag),
+        fairlead(folder / "fairlead", ports.fairlead, flag),
+    ):
+        fill(started(agent, running), REGISTRATIONS, QUERIES)
     return ports
 
 
@@ -109,7 +110,8 @@ def configured(tmp_path_factory: pytest.TempPathFactory, consul_path: str) -> It
     folder = tmp_path_factory.mktemp("configured")
     port = free_port()
     try:
-        started(fairlead(folder / "far", FAR, port, "-domain=example.org"), running)
+        far = started(fairlead(folder / "far", port, "-domain=example.org"), running)
+        fill(far, FAR, [])
         config = {**CONFIGURED, "recursors": [f"127.0.0.1:{free_port()}", f"127.0.0.1:{port}"]}
         yield pair(consul_path, folder, config, running)
     finally:

@@ -19,9 +19,11 @@ import click
 import uvloop
 
 from fairlead.agent.agent import Agent
+from fairlead.agent.declared import declared
 from fairlead.agent.logs import configure_logs
 from fairlead.cli.verbs import HELP, Verb, option, parameter_name, switch
 from fairlead.clock import SystemClock
+from fairlead.dns.queries import query_finder
 from fairlead.dns.server import DnsServer
 from fairlead.engines import open_engine
 from fairlead.errors import SettingsError
@@ -124,6 +126,7 @@ def _run(read: Callable[[], dict[str, Any]]) -> int:
             "this version runs servers only",
             hint="add -server (with -data-dir), or use -dev",
         )
+    declared(settings)
     configure_logs(settings)
     for key in sources.unused_keys(raw):
         log.warning("configuration key has no effect yet: key=%s", key)
@@ -149,7 +152,7 @@ async def _serve(settings: Settings, engine: Any, read: Callable[[], dict[str, A
         await engine.close()
         raise
     server = HttpServer(agent)
-    names = DnsServer(agent)
+    names = DnsServer(agent, query_finder(agent))
     try:
         await server.start()
         await names.start()
@@ -175,6 +178,7 @@ def _reload(
     """Take over what may change while the agent runs; a faulty configuration changes nothing."""
     try:
         fresh = build(read())
+        definitions = declared(fresh)
     except SettingsError as error:
         log.error("configuration was not reloaded: error=%s", error)
         return
@@ -183,6 +187,7 @@ def _reload(
     configure_logs(agent.settings)
     for edge in edges:
         edge.reload()
+    agent.take_over(definitions)
     log.info("configuration reloaded")
     for field in dataclasses.fields(Settings):
         if field.name not in RELOADABLE and getattr(fresh, field.name) != getattr(

@@ -8,7 +8,8 @@ Source: `agent/consul/catalog_endpoint.go` and `state/catalog.go` of Consul 1.8.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from msgspec import Struct, structs
 
@@ -20,7 +21,17 @@ from fairlead.core.rows import CheckRow, NodeRow, Service, ServiceRow
 from fairlead.core.service_indexes import raise_index, raise_node, settle_name
 from fairlead.errors import InvalidError
 
-__all__ = ["CRITICAL", "deregister", "register"]
+__all__ = [
+    "CRITICAL",
+    "delete_check",
+    "delete_node",
+    "delete_service",
+    "deregister",
+    "put_check",
+    "put_node",
+    "put_service",
+    "register",
+]
 
 CRITICAL = "critical"
 _SERF_HEALTH = "serfHealth"
@@ -39,15 +50,32 @@ def register(draft: Draft, command: CatalogRegister) -> bool:
     if not node.address and not command.skip_node_update:
         raise InvalidError("Must provide address if SkipNodeUpdate is not set")
     for check in command.checks:
-        if check.node and check.node.lower() != node.node.lower():
+        if check.node and check.node != node.node:
             raise InvalidError(f'check node "{check.node}" does not match node "{node.node}"')
     if draft.nodes.get(node_key(node.node)) is None or not command.skip_node_update:
-        _put_node(draft, command)
+        _naming("node", put_node, draft, node, command.now_ns)
     if command.service is not None:
-        _put_service(draft, node.node, command.service)
+        if command.service.id and not command.service.service:
+            raise InvalidError("Must provide service name with ID")
+        _naming("service", put_service, draft, node.node, command.service)
     for check in command.checks:
-        _put_check(draft, structs.replace(check, node=node.node), command.now_ns)
+        _put_registered_check(draft, structs.replace(check, node=node.node), command.now_ns)
     return True
+
+
+def _naming(what: str, put: Callable[..., None], *arguments: Any) -> None:
+    """Put a row; an error says what kind of row it is about."""
+    try:
+        put(*arguments)
+    except InvalidError as error:
+        raise InvalidError(f"failed inserting {what}: {error}") from error
+
+
+def _put_registered_check(draft: Draft, check: CheckRow, now_ns: int) -> None:
+    try:
+        put_check(draft, check, now_ns)
+    except InvalidError as error:
+        raise InvalidError(f'failed inserting check: {error} on node "{check.node}"') from error
 
 
 def deregister(draft: Draft, command: CatalogDeregister) -> bool:
@@ -55,19 +83,19 @@ def deregister(draft: Draft, command: CatalogDeregister) -> bool:
     if not command.node:
         raise InvalidError("Must provide node")
     if command.service_id:
-        _delete_service(draft, command.node, command.service_id, command.now_ns)
+        delete_service(draft, command.node, command.service_id, command.now_ns)
     elif command.check_id:
-        _delete_check(draft, check_key(command.node, command.check_id), command.now_ns)
+        delete_check(draft, check_key(command.node, command.check_id), command.now_ns)
     else:
-        _delete_node(draft, command.node, command.now_ns)
+        delete_node(draft, command.node, command.now_ns)
     return True
 
 
 # ---------------------------------------------------------------- nodes
 
 
-def _put_node(draft: Draft, command: CatalogRegister) -> None:
-    node = command.node
+def put_node(draft: Draft, node: NodeRow, now_ns: int) -> None:
+    """Put a node; the one that had its id until now is renamed."""
     key = node_key(node.node)
     renamed = _check_id(draft, node) if node.id else None
     old = draft.nodes.get(key)
@@ -75,7 +103,7 @@ def _put_node(draft: Draft, command: CatalogRegister) -> None:
     if row == old:
         return
     if renamed is not None:
-        _delete_node(draft, renamed.node, command.now_ns)
+        delete_node(draft, renamed.node, now_ns)
     draft.nodes.put(key, row)
     if old is not None:
         raise_node(draft, node.node)
@@ -94,21 +122,22 @@ def _check_id(draft: Draft, node: NodeRow) -> NodeRow | None:
         health = draft.checks.get(check_key(holder.node, _SERF_HEALTH))
         if health is not None and health.status != CRITICAL:
             raise InvalidError(
-                f'failed inserting node: Error while renaming Node ID: "{node.id}": Node name '
+                f'Error while renaming Node ID: "{node.id}": Node name '
                 f"{node.node} is reserved by node {holder.id} with name {holder.node} "
                 f"({holder.address})"
             )
     return draft.nodes.get(others[0]) if others else None
 
 
-def _delete_node(draft: Draft, name: str, now_ns: int) -> None:
+def delete_node(draft: Draft, name: str, now_ns: int) -> None:
+    """Delete a node with all that is on it, if it is there."""
     key = node_key(name)
     if draft.nodes.get(key) is None:
         return
     for row in draft.services.scan(node_prefix(name)):
-        _delete_service(draft, name, row.service.id, now_ns)
+        delete_service(draft, name, row.service.id, now_ns)
     for check in list(draft.checks.keys_under(node_prefix(name))):
-        _delete_check(draft, check, now_ns)
+        delete_check(draft, check, now_ns)
     for session_id in draft.sessions.group(key):
         sessions.end_session(draft, session_id, now_ns)
     draft.nodes.delete(key)
@@ -119,12 +148,13 @@ def _delete_node(draft: Draft, name: str, now_ns: int) -> None:
 # ---------------------------------------------------------------- services
 
 
-def _put_service(draft: Draft, node: str, service: Service) -> None:
+def put_service(draft: Draft, node: str, service: Service) -> None:
+    """Put an instance of a service; without an id it has its name for one."""
     service = structs.replace(service, id=service.id or service.service)
     if not service.service:
-        raise InvalidError("Must provide service name with ID" if service.id else _NO_NAME)
+        raise InvalidError("failed inserting service: object missing primary index")
     if draft.nodes.get(node_key(node)) is None:
-        raise InvalidError("failed inserting service: Missing node registration")
+        raise InvalidError("Missing node registration")
     key = service_key(node, service.id)
     old = draft.services.get(key)
     row = _indexed(draft, service, old.service if old is not None else None)
@@ -136,16 +166,14 @@ def _put_service(draft: Draft, node: str, service: Service) -> None:
         settle_name(draft, old.service.service)
 
 
-_NO_NAME = "failed inserting service: failed inserting service: object missing primary index"
-
-
-def _delete_service(draft: Draft, node: str, service_id: str, now_ns: int) -> None:
+def delete_service(draft: Draft, node: str, service_id: str, now_ns: int) -> None:
+    """Delete an instance with its checks, if it is there."""
     key = service_key(node, service_id)
     row = draft.services.get(key)
     if row is None:
         return
     for check in draft.checks.group(key):
-        _delete_check(draft, check, now_ns)
+        delete_check(draft, check, now_ns)
     draft.services.delete(key)
     settle_name(draft, row.service.service)
 
@@ -153,20 +181,19 @@ def _delete_service(draft: Draft, node: str, service_id: str, now_ns: int) -> No
 # ---------------------------------------------------------------- checks
 
 
-def _put_check(draft: Draft, check: CheckRow, now_ns: int) -> None:
+def put_check(draft: Draft, check: CheckRow, now_ns: int) -> None:
+    """Put a check; sessions that rest on it end when it is critical."""
     check = structs.replace(
         check, check_id=check.check_id or check.name, status=check.status or CRITICAL
     )
     if not check.check_id:
         raise InvalidError("failed inserting check: object missing primary index")
     if draft.nodes.get(node_key(check.node)) is None:
-        raise InvalidError("failed inserting check: Missing node registration")
+        raise InvalidError("Missing node registration")
     if check.service_id:
         service = draft.services.get(service_key(check.node, check.service_id))
         if service is None:
-            raise InvalidError(
-                f'failed inserting check: Missing service registration on node "{check.node}"'
-            )
+            raise InvalidError("Missing service registration")
         check = structs.replace(
             check,
             service_name=service.service.service,
@@ -185,7 +212,8 @@ def _put_check(draft: Draft, check: CheckRow, now_ns: int) -> None:
         sessions.end_for_check(draft, row.node, row.check_id, now_ns)
 
 
-def _delete_check(draft: Draft, key: str, now_ns: int) -> None:
+def delete_check(draft: Draft, key: str, now_ns: int) -> None:
+    """Delete a check by its key, if it is there; sessions that rest on it end."""
     row = draft.checks.get(key)
     if row is None:
         return

@@ -6,6 +6,7 @@ whenever it is decided. `core/decide.py` says which rule decides which command.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -25,6 +26,7 @@ from fairlead.core.rows import (
 __all__ = [
     "CatalogDeregister",
     "CatalogRegister",
+    "CheckOp",
     "Command",
     "CoordinatesUpdate",
     "EventFire",
@@ -37,12 +39,15 @@ __all__ = [
     "MarkSet",
     "MemberRemove",
     "MemberSet",
+    "NodeOp",
     "QueryDelete",
     "QuerySet",
+    "ServiceOp",
     "SessionCreate",
     "SessionDestroy",
     "TombstonesReap",
     "Txn",
+    "TxnOp",
 ]
 
 
@@ -98,10 +103,35 @@ class KVOp(Struct, frozen=True):
     session: str = ""
 
 
+class NodeOp(Struct, frozen=True):
+    """One operation of a transaction, on a node; `verb` as in `core/txn_catalog.py`."""
+
+    verb: str
+    node: NodeRow
+
+
+class ServiceOp(Struct, frozen=True):
+    """One operation of a transaction, on a service."""
+
+    verb: str
+    node: str
+    service: Service
+
+
+class CheckOp(Struct, frozen=True):
+    """One operation of a transaction, on a check."""
+
+    verb: str
+    check: CheckRow
+
+
+TxnOp: TypeAlias = KVOp | NodeOp | ServiceOp | CheckOp
+
+
 class Txn(Struct, frozen=True):
     """Several operations, all or none."""
 
-    ops: list[KVOp]
+    ops: Sequence[TxnOp]
     now_ns: int
 
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 from fairlead.agent.agent import Agent
 from fairlead.dns.answering import Answerer, Later, failure
 from fairlead.dns.results import QueryFinder, no_query
-from fairlead.errors import SettingsError
+from fairlead.errors import FairleadError, SettingsError
 
 __all__ = ["DnsServer"]
 
@@ -107,6 +107,9 @@ class DnsServer:
         """The answer to one message. Whatever goes wrong is one answer that fails."""
         try:
             return self._answerer.answer(data, is_tcp=is_tcp, source=source)
+        except FairleadError as error:
+            log.debug("a question was refused: error=%s", error)
+            return failure(data)
         except Exception:
             log.exception("a question could not be answered: question=%s", data.hex())
             return failure(data) if len(data) >= _HEADER_BYTES else None

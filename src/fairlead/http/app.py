@@ -105,13 +105,15 @@ class App:
             return self._bug(request)
         if isinstance(outcome, Found):
             index = plan.options.index
-            if index and outcome.read.index <= index:
+            if index and not outcome.is_news(index):
                 wait = wait_seconds(self.agent, plan.options.wait_ns)
                 return Parked(self, request, outcome, index, wait)
             return self.answer(request, outcome)
         if isinstance(outcome, Response):
             return _pretty(outcome) if plan.pretty else outcome
-        return _Running(self, request, outcome)
+        if isinstance(outcome, Coroutine):
+            return _Running(self, request, outcome)
+        return outcome
 
     def body_limit(self, method: str, path: str) -> BodyLimit:
         """How large a body this path takes."""
@@ -162,6 +164,9 @@ class App:
         """A read's answer with its index."""
         read = found.read
         response = found.render(read.value)
+        if not found.is_ordered:
+            response.headers += b"X-Consul-Index: %d\r\n" % read.index
+            return _pretty(response) if request.plan.pretty else response
         response.index = read.index
         response.contact = self.agent.store.contact
         return _pretty(response) if request.plan.pretty else response

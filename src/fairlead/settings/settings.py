@@ -42,6 +42,9 @@ RELOADABLE = frozenset(
     {
         *("alt_domain", "domain", "recursors"),
         *(f"dns_config_{name}" for name in _DNS_CONFIG),
+        "check",
+        "checks",
+        "discard_check_output",
         "http_config_allow_write_http_from",
         "http_config_block_endpoints",
         "http_config_response_headers",
@@ -49,6 +52,8 @@ RELOADABLE = frozenset(
         "limits_kv_max_value_size",
         "limits_txn_max_req_len",
         "log_level",
+        "service",
+        "services",
     }
 )
 """The fields a running agent takes over when its configuration is read again."""
@@ -109,6 +114,17 @@ class Settings:
     dns_config_use_cache: bool = False
     session_ttl_min: int = 10 * SECOND_NS
     tombstone_ttl: int = 900 * SECOND_NS
+    service: list[dict[str, Any]] = field(default_factory=list)
+    services: list[dict[str, Any]] = field(default_factory=list)
+    check: list[dict[str, Any]] = field(default_factory=list)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    enable_script_checks: bool = False
+    enable_local_script_checks: bool = False
+    check_output_max_size: int = 4 * _KB
+    check_update_interval: int = 300 * SECOND_NS
+    check_deregister_interval_min: int = 60 * SECOND_NS
+    check_reap_interval: int = 30 * SECOND_NS
+    discard_check_output: bool = False
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
@@ -224,7 +240,8 @@ def _number_faults(settings: Settings) -> list[str]:
             faults.append(f"{_key(name)} cannot be {port}. Use a port from 1 to 65535, or -1")
     positive = (
         "limits_http_max_conns_per_client limits_kv_max_value_size limits_txn_max_req_len "
-        "default_query_time max_query_time session_ttl_min tombstone_ttl"
+        "default_query_time max_query_time session_ttl_min tombstone_ttl "
+        "check_output_max_size check_reap_interval"
     )
     for name in positive.split():
         if getattr(settings, name) <= 0:

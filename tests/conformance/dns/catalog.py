@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["FAR", "REGISTRATIONS", "SERVERS", "Body"]
+__all__ = ["FAR", "QUERIES", "REGISTRATIONS", "Body"]
 
 Body = dict[str, Any]
 
@@ -170,12 +170,20 @@ REGISTRATIONS: list[Body] = [*_CASES, *_crowd()]
 FAR: list[Body] = [_node("far", "192.0.2.1", NodeMeta={"far": "away"})]
 """What the recursor of the tests knows, in the domain `example.org`."""
 
-SERVERS: list[Body] = [
+QUERIES: list[Body] = [
+    {"Name": "find-web", "Service": {"Service": "web"}},
+    {"Name": "find.dotted", "Service": {"Service": "web", "Tags": ["v2"]}, "DNS": {"TTL": "7s"}},
+    {"Name": "find-down", "Service": {"Service": "down"}},
+    {"Name": "find-half", "Service": {"Service": "half"}},
+    {"Name": "find-passing", "Service": {"Service": "half", "OnlyPassing": True}},
+    {"Name": "find-crowd", "Service": {"Service": "crowd"}},
+    {"Name": "find-alias", "Service": {"Service": "alias"}, "DNS": {"TTL": "1m"}},
+    {"Name": "find-none", "Service": {"Service": "not-there"}},
+    {"Name": "Upper-query", "Service": {"Service": "web"}},
     {
-        "Node": "n1",
-        "Address": "127.0.0.1",
-        "NodeMeta": {"consul-network-segment": ""},
-        "Service": _service("consul", 8300),
-    }
+        "Name": "any-",
+        "Template": {"Type": "name_prefix_match"},
+        "Service": {"Service": "${name.suffix}"},
+    },
 ]
-"""What a Consul server registers of itself."""
+"""Bodies of `POST /v1/query`."""

@@ -1,0 +1,67 @@
+"""Answers kept while what they show stands.
+
+The index of a service rises whenever anything its reads show changes, so an
+answer about one service is good until then. A restore replaces the whole state:
+what was kept of the one before it is forgotten.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from fairlead.core.state import State
+from fairlead.http.api import Found
+
+__all__ = ["Memo"]
+
+_LIMIT = 4096
+"""Answers kept. When there are more, all are forgotten: they are cheap to make again."""
+_BYTES_LIMIT = 32 * 1024 * 1024
+"""What they may take together."""
+
+
+class _Kept(Struct, frozen=True):
+    service: str
+    index: int
+    found: Found
+
+
+class Memo:
+    """The answers one agent keeps, by what was asked."""
+
+    __slots__ = ("_asked", "_bytes", "_kept", "_state")
+
+    def __init__(self) -> None:
+        self._state: State | None = None
+        self._kept: dict[bytes, _Kept] = {}
+        self._bytes = 0
+        self._asked: set[bytes] = set()
+
+    def find(self, state: State, question: bytes) -> Found | None:
+        """The answer, if it still is the answer."""
+        kept = self._kept.get(question)
+        if kept is None or state is not self._state:
+            return None
+        row = state.service_indexes.rows.get(kept.service)
+        return kept.found if row is not None and row.index == kept.index else None
+
+    def keep(self, state: State, question: bytes, service: str, found: Found) -> None:
+        """Keep the answer to a question about a service (its name in lower case)."""
+        row = state.service_indexes.rows.get(service)
+        if row is None:
+            return
+        if state is not self._state or len(self._kept) >= _LIMIT or self._bytes > _BYTES_LIMIT:
+            self._kept.clear()
+            self._bytes = 0
+            self._state = state
+        self._kept[question] = _Kept(service, row.index, found)
+        self._bytes += len(found.read.value)
+
+    def asked_before(self, question: bytes) -> bool:
+        """Whether this was asked with `?cached` before; from now on it was."""
+        if question in self._asked:
+            return True
+        if len(self._asked) >= _LIMIT:
+            self._asked.clear()
+        self._asked.add(question)
+        return False
