@@ -102,11 +102,16 @@ def fairlead_agent(folder: Path, *flags: str, dev: bool = False, port: int = 0) 
 def consul_binary() -> str | None:
     """The path of a real Consul, put into the cache when it can be had."""
     found = os.environ.get("FAIRLEAD_TEST_CONSUL") or shutil.which("consul")
-    if found:
-        return found
-    tool = ROOT / "tools" / "get-consul"
+    return found or peer("consul")
+
+
+def peer(name: str) -> str | None:
+    """The path of a program that `tools/get-peer` can bring; None when it cannot be had."""
+    tool = ROOT / "tools" / "get-peer"
     try:
-        done = subprocess.run([tool], capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(
+            [tool, name], capture_output=True, text=True, timeout=300, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
