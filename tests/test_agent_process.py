@@ -177,8 +177,8 @@ def test_a_data_directory_that_cannot_be_written_is_one_clear_line(tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-dev", "-bogus"], "No such option '-bogus'."),
-        (["-dev", "-http-port=many"], "'many' is not a valid integer"),
+        (["-dev", "-bogus"], "flag provided but not defined: -bogus"),
+        (["-dev", "-http-port=many"], 'invalid value "many" for flag -http-port: parse error'),
         (["-dev", "-server=perhaps"], 'invalid boolean value "perhaps" for -server'),
         (["-dev", "-hcl=ports {"], "failed to parse -hcl"),
         (["-dev", '-hcl=engine = "etcd:x"'], 'engine "etcd:x" is not known'),

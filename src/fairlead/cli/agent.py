@@ -21,7 +21,7 @@ import uvloop
 from fairlead.agent.agent import Agent
 from fairlead.agent.declared import declared
 from fairlead.agent.logs import configure_logs
-from fairlead.cli.verbs import HELP, Verb, option, parameter_name, switch
+from fairlead.cli.verbs import HELP, INT, Verb, option, parameter_name, switch
 from fairlead.clock import SystemClock
 from fairlead.dns.queries import query_finder
 from fairlead.dns.server import DnsServer
@@ -58,7 +58,7 @@ def _with_flags(function: Callable[..., Any]) -> Callable[..., Any]:
         else:
             multiple = kind in (schema.LIST, schema.MAP)
             metavar = "KEY:VALUE" if kind == schema.MAP else _METAVARS.get(kind, "TEXT")
-            value_type = click.INT if kind == schema.INT else click.STRING
+            value_type = INT if kind == schema.INT else click.STRING
             decorate = option(
                 flag,
                 help=about,

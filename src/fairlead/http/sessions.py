@@ -13,7 +13,7 @@ from fairlead.agent.agent import Agent
 from fairlead.core import sessions
 from fairlead.core.commands import SessionCreate, SessionDestroy
 from fairlead.core.rows import ServiceCheck, SessionRow
-from fairlead.durations import SECOND_NS, parse_duration
+from fairlead.durations import INT64, SECOND_NS, parse_duration
 from fairlead.errors import InvalidError, NotFoundError
 from fairlead.http.api import Found
 from fairlead.http.bodies import decode_object, json_type
@@ -126,7 +126,10 @@ def _lock_delay(fields: dict[str, Any]) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _wrong_type("LockDelay", value, "duration")
     whole = int(value)
-    return whole * SECOND_NS if whole < 1000 else whole
+    delay_ns = whole * SECOND_NS if whole < 1000 else whole
+    if delay_ns not in INT64:
+        raise InvalidError(f"{_DECODE}: LockDelay: {value} is beyond 64 bits of nanoseconds")
+    return delay_ns
 
 
 def _text(fields: dict[str, Any], name: str) -> str:

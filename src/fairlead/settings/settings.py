@@ -24,6 +24,9 @@ LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "ERR")
 _DATACENTER = re.compile(r"[a-z0-9_-]+")
 _NODE_NAME = re.compile(r"[A-Za-z0-9-]+")
 _ADDRESSES = ("addresses_dns", "addresses_http", "addresses_https")
+# RFC 9110, 5.1 and 5.5: a header's name is a token, and no control character stands in its value.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _KB = 1024
 _DNS_CONFIG = (
     "a_record_limit allow_stale cache_max_age disable_compression enable_additional_node_meta_txt "
@@ -228,8 +231,9 @@ def _faults(settings: Settings) -> list[str]:
     if settings.log_level not in LOG_LEVELS:
         names = ", ".join(LOG_LEVELS[:-1])
         faults.append(f'log_level cannot be "{settings.log_level}". Use one of {names}')
-    faults += _number_faults(settings) + _address_faults(settings) + dns_faults(settings)
-    return faults + _tls_faults(settings)
+    for check in (_number_faults, _address_faults, _header_faults, _tls_faults, dns_faults):
+        faults += check(settings)
+    return faults
 
 
 def _number_faults(settings: Settings) -> list[str]:
@@ -256,7 +260,8 @@ def _key(name: str) -> str:
     'limits.kv_max_value_size'
     """
     section = name.partition("_")[0]
-    return f"{section}.{name[len(section) + 1 :]}" if section in ("ports", "limits") else name
+    has_section = section in ("addresses", "limits", "ports")
+    return f"{section}.{name[len(section) + 1 :]}" if has_section else name
 
 
 def _address_faults(settings: Settings) -> list[str]:
@@ -264,18 +269,33 @@ def _address_faults(settings: Settings) -> list[str]:
     for key in ("bind_addr", "advertise_addr"):
         if not _is_ip(getattr(settings, key)):
             faults.append(f'{key}: "{getattr(settings, key)}" is not an IP address')
-    for address in (
-        *settings.dns_addresses,
-        *settings.http_addresses,
-        *settings.https_addresses,
-    ):
-        if not address.startswith("unix://") and not _is_ip(address) and address != "localhost":
-            faults.append(f'client_addr: "{address}" is neither an IP address nor unix:///PATH')
+    for key in ("client_addr", *_ADDRESSES):
+        faults += [
+            f'{_key(key)}: "{address}" is neither an IP address nor unix:///PATH'
+            for address in dict.fromkeys(getattr(settings, key).split())
+            if not _can_be_served(address)
+        ]
     for cidr in settings.http_config_allow_write_http_from:
         try:
             ipaddress.ip_network(cidr, strict=False)
         except ValueError:
             faults.append(f'http_config.allow_write_http_from: "{cidr}" is not a CIDR')
+    return faults
+
+
+def _can_be_served(address: str) -> bool:
+    if address.startswith("unix://"):
+        return address != "unix://"
+    return address == "localhost" or _is_ip(address)
+
+
+def _header_faults(settings: Settings) -> list[str]:
+    faults = []
+    for name, value in settings.http_config_response_headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            faults.append(f"http_config.response_headers: {name!a} is not a header's name")
+        if _CONTROL.search(value):
+            faults.append(f"http_config.response_headers: {value!a} holds a control character")
     return faults
 
 
