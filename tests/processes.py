@@ -118,9 +118,9 @@ def fairlead_agent(folder: Path, *flags: str, dev: bool = False, port: int = 0) 
     """An agent of ours on a free port, with its data in `folder`."""
     port = port or free_port()
     mode = ["-dev"] if dev else ["-server", "-bootstrap-expect=1", f"-data-dir={folder / 'data'}"]
-    # Without agents on other nodes; a test that wants some names the ports.
-    alone = ["-server-port=-1", "-serf-lan-port=-1"]
-    command = [*FAIRLEAD, "agent", *mode, "-bind=127.0.0.1", f"-http-port={port}", *alone, *flags]
+    # They run side by side: DNS, and agents on other nodes, for those that name ports.
+    ports = [f"-http-port={port}", "-dns-port=-1", "-server-port=-1", "-serf-lan-port=-1"]
+    command = [*FAIRLEAD, "agent", *mode, "-bind=127.0.0.1", *ports, *flags]
     return AgentProcess(command, port, folder, "/v1/status/leader")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from fairlead.cli.main import VERBS
 from fairlead.http.api import Route
 from fairlead.http.routes import ROUTES
 from fairlead.settings import schema
-from tests.processes import ROOT, AgentProcess, fairlead_agent
+from tests.processes import ROOT, AgentProcess, fairlead_agent, free_port
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 pytestmark = pytest.mark.xdist_group("docs")
@@ -54,7 +55,7 @@ WITH_EXAMPLES = [page for page in PAGES if examples(page)]
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Iterator[AgentProcess]:
-    agent = fairlead_agent(tmp_path, dev=True).start()
+    agent = fairlead_agent(tmp_path, f"-dns-port={free_port()}", dev=True).start()
     yield agent
     agent.stop()
 
@@ -72,7 +73,11 @@ def test_every_example_prints_what_the_page_says(
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "FAIRLEAD_HTTP_ADDR": f"127.0.0.1:{agent.port}",
     }
+    if "dig " in script and shutil.which("dig") is None:
+        pytest.skip("no dig: install bind9-dnsutils")
+    dns = next(flag for flag in reversed(agent.command) if flag.startswith("-dns-port="))
     script = script.replace("localhost:8500", f"localhost:{agent.port}")
+    script = script.replace("-p 8600", f"-p {dns.partition('=')[2]}")
     done = subprocess.run(
         ["bash", "-c", script], capture_output=True, text=True, env=env, cwd=tmp_path, check=False
     )
@@ -86,8 +91,16 @@ def test_every_example_prints_what_the_page_says(
 
 def test_every_feature_page_has_examples() -> None:
     names = {page.stem for page in WITH_EXAMPLES}
-    assert names >= {"README", "kv", "blocking", "sessions", "transactions", "snapshots", "cli"} | {
-        "catalog"
+    assert names >= {
+        "README",
+        "kv",
+        "blocking",
+        "catalog",
+        "sessions",
+        "transactions",
+        "snapshots",
+        "cli",
+        "dns",
     }
 
 

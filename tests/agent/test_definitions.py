@@ -11,10 +11,10 @@ from fairlead.agent.definitions import (
     ProxyDefinition,
     ServiceDefinition,
     WeightsDefinition,
-    check_kind,
     checks_of,
     dns_warning,
     service_of,
+    type_of,
 )
 from fairlead.core.rows import Address, Weights
 from fairlead.durations import SECOND_NS
@@ -123,7 +123,7 @@ def test_an_empty_check_is_none() -> None:
     ],
 )
 def test_the_kind_of_a_check_follows_from_its_fields(check: CheckDefinition, kind: str) -> None:
-    assert check_kind(check) == kind
+    assert type_of(check) == kind
 
 
 def test_names_dns_cannot_carry_are_taken_with_a_warning() -> None:

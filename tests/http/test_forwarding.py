@@ -49,7 +49,7 @@ async def client_of(tmp: Any, **raw: Any) -> AsyncIterator[Edge]:
     try:
         yield edge
     finally:
-        edge.close()
+        await edge.close()
         await server.stop()
         await agent.stop()
         await asyncio.sleep(0.01)

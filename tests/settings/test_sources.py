@@ -163,5 +163,5 @@ def test_a_file_without_a_known_ending_needs_a_format(tmp_path: Path) -> None:
 
 
 def test_known_keys_without_effect_are_listed() -> None:
-    raw = {"server": True, "ui": True, "ports": {"http": 1, "dns": 2}, "segments": []}
-    assert list(sources.unused_keys(raw)) == ["ui", "ports.dns", "segments"]
+    raw = {"server": True, "ui": True, "ports": {"http": 1, "grpc": 2}, "segments": []}
+    assert list(sources.unused_keys(raw)) == ["ui", "ports.grpc", "segments"]

@@ -9,6 +9,7 @@ import logging
 import socket
 
 from fairlead.agent import runtime
+from fairlead.agent.checks.runner import Runner
 from fairlead.agent.cluster.cluster import ClientCluster, Cluster, ServerCluster
 from fairlead.agent.cluster.identity import server_port
 from fairlead.agent.cluster.link import Link
@@ -19,6 +20,7 @@ from fairlead.agent.registry import Registry
 from fairlead.agent.session_timers import SessionTimers
 from fairlead.agent.tasks import Tasks
 from fairlead.agent.tombstones import TombstoneReaper
+from fairlead.client import TLSOptions
 from fairlead.clock import Clock
 from fairlead.engines import Contents, Engine
 from fairlead.metrics import Metrics
@@ -61,11 +63,23 @@ class Agent:
         self.registrations = Registrations(
             settings, self.node, self.registry, clock, nodes=lambda: self.cluster.nodes
         )
-        self.registrations.local.runner = IdleRunner()
+        self.registrations.local.runner = self._runner()
         self._tasks = Tasks()
         # Set when the agent is to end by itself; `exit_code` says how.
         self.ended = asyncio.Event()
         self.exit_code = 0
+
+    def _runner(self) -> Runner:
+        """What runs the checks of this agent's services."""
+        settings = self.settings
+        tls = TLSOptions()
+        if settings.enable_agent_tls_for_checks:
+            tls = TLSOptions(
+                settings.ca_file, client_cert=settings.cert_file, client_key=settings.key_file
+            )
+        report = self.registrations.local.report
+        size = settings.check_output_max_size
+        return Runner(report, self.clock, output_max_size=size, tls=tls)
 
     @property
     def server_address(self) -> str:

@@ -16,7 +16,12 @@ from typing import Any
 
 from msgspec import UNSET, Struct, field, structs, to_builtins
 
-from fairlead.agent.checks.definition import CheckDefinition, validate
+from fairlead.agent.checks.definition import (
+    CheckDefinition,
+    refuse_scripts,
+    type_of,
+    validate,
+)
 from fairlead.core.health import NODE_MAINTENANCE, SERVICE_MAINTENANCE
 from fairlead.core.rows import PLAIN_PROXY, Address, CheckRow, Service, Weights
 from fairlead.errors import InvalidError
@@ -31,7 +36,6 @@ __all__ = [
     "ProxyDefinition",
     "ServiceDefinition",
     "WeightsDefinition",
-    "check_kind",
     "check_row",
     "check_scripts",
     "checks_of",
@@ -126,7 +130,7 @@ def service_of(definition: ServiceDefinition) -> Service:
     if weights is not None:
         _check_weights(weights)
     _check_meta(definition.meta)
-    _check_kind(definition)
+    _type_of(definition)
     row = Service(
         id=definition.own_id,
         service=definition.name,
@@ -186,7 +190,7 @@ def check_row(node: str, check: CheckDefinition, service: Service | None) -> Che
         service_id=check.service_id,
         service_name=service.service if service is not None else "",
         service_tags=(service.tags or []) if service is not None else [],
-        type=check_kind(check),
+        type=type_of(check),
     )
 
 
@@ -208,38 +212,15 @@ def maintenance_row(node: str, service: Service | None, reason: str) -> CheckRow
     )
 
 
-def check_kind(check: CheckDefinition) -> str:
-    """What Consul calls the kind of a check; if several are given the first of these counts."""
-    kinds = (
-        ("grpc", check.grpc),
-        ("http", check.http),
-        ("ttl", check.ttl_ns),
-        ("tcp", check.tcp),
-        ("alias", check.is_alias and not check.is_polled),
-        ("docker", check.docker_container_id),
-        ("script", check.args),
-        ("udp", check.udp),
-        ("h2ping", check.h2ping),
-        ("os_service", check.os_service),
-        ("dns", check.dns),
-    )
-    return next((name for name, is_it in kinds if is_it), "")
-
-
 def check_scripts(check: CheckDefinition, settings: Settings, source: str) -> None:
     """Raises: InvalidError when commands may not be run on behalf of `source`."""
-    if not check.args or settings.enable_script_checks:
-        return
-    if source == API:
-        raise InvalidError(
-            "Scripts are disabled on this agent from remote calls; to enable, configure "
-            "'enable_script_checks' to true"
-        )
-    if not settings.enable_local_script_checks:
-        raise InvalidError(
-            "Scripts are disabled on this agent; to enable, configure "
-            "'enable_script_checks' or 'enable_local_script_checks' to true"
-        )
+    everywhere = settings.enable_script_checks
+    refuse_scripts(
+        check,
+        allowed=everywhere or settings.enable_local_script_checks,
+        remote_allowed=everywhere,
+        remote=source == API,
+    )
 
 
 def cut(output: str, limit: int) -> str:
@@ -312,7 +293,7 @@ def _meta_fault(key: str, value: str) -> str:
     return ""
 
 
-def _check_kind(definition: ServiceDefinition) -> None:
+def _type_of(definition: ServiceDefinition) -> None:
     """Proxies and gateways must say for whom and where."""
     faults = []
     if definition.kind == "connect-proxy":

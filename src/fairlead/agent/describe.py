@@ -18,6 +18,10 @@ __all__ = ["config", "debug_config", "member", "stats"]
 _DURATIONS = frozenset(
     {
         "default_query_time",
+        "dns_config_cache_max_age",
+        "dns_config_max_stale",
+        "dns_config_node_ttl",
+        "dns_config_recursor_timeout",
         "max_query_time",
         "session_ttl_min",
         "tombstone_ttl",

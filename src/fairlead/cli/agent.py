@@ -19,10 +19,13 @@ import click
 import uvloop
 
 from fairlead.agent.agent import Agent
+from fairlead.agent.cluster.cluster import ServerCluster
 from fairlead.agent.declared import declared
 from fairlead.agent.logs import configure_logs
 from fairlead.cli.verbs import HELP, INT, Verb, option, parameter_name, switch
 from fairlead.clock import SystemClock
+from fairlead.dns.queries import query_finder
+from fairlead.dns.server import DnsServer
 from fairlead.engines import open_engine
 from fairlead.errors import SettingsError
 from fairlead.http.server import HttpServer
@@ -148,13 +151,18 @@ async def _serve(settings: Settings, engine: Any, read: Callable[[], dict[str, A
             await engine.close()
         raise
     server = HttpServer(agent)
+    names = DnsServer(agent, query_finder(agent))
+    if isinstance(agent.cluster, ServerCluster):
+        agent.cluster.links.names = names.answer
     try:
         await server.start()
+        await names.start()
         await agent.listen()
-        loop.add_signal_handler(signal.SIGHUP, _reload, agent, server, read)
-        _print_banner(agent, server)
+        loop.add_signal_handler(signal.SIGHUP, _reload, agent, (server, names), read)
+        _print_banner(agent, [*server.listening, *names.listening])
         await agent.ended.wait()
     finally:
+        await names.stop()
         await server.stop()
         await agent.stop()
     log.info("agent stopped")
@@ -182,7 +190,9 @@ class _Ending:
             self._agent.ended.set()
 
 
-def _reload(agent: Agent, server: HttpServer, read: Callable[[], dict[str, Any]]) -> None:
+def _reload(
+    agent: Agent, edges: tuple[HttpServer, DnsServer], read: Callable[[], dict[str, Any]]
+) -> None:
     """Take over what may change while the agent runs; a faulty configuration changes nothing."""
     try:
         fresh = build(read())
@@ -193,7 +203,8 @@ def _reload(agent: Agent, server: HttpServer, read: Callable[[], dict[str, Any]]
     changes = {name: getattr(fresh, name) for name in RELOADABLE}
     agent.settings = dataclasses.replace(agent.settings, **changes)
     configure_logs(agent.settings)
-    server.reload()
+    for edge in edges:
+        edge.reload()
     agent.take_over(definitions)
     log.info("configuration reloaded")
     for field in dataclasses.fields(Settings):
@@ -203,7 +214,7 @@ def _reload(agent: Agent, server: HttpServer, read: Callable[[], dict[str, Any]]
             log.warning("this change needs a restart: key=%s", field.name)
 
 
-def _print_banner(agent: Agent, server: HttpServer) -> None:
+def _print_banner(agent: Agent, listening: list[str]) -> None:
     settings = agent.settings
     print("==> Starting Fairlead agent...")
     rows = [
@@ -212,7 +223,7 @@ def _print_banner(agent: Agent, server: HttpServer) -> None:
         ("Node name", f"'{agent.node.node}'"),
         ("Datacenter", f"'{settings.datacenter}'"),
         ("Server", f"true (engine: {agent.store.engine.name})" if settings.server else "false"),
-        ("Client Addr", ", ".join(server.listening)),
+        ("Client Addr", ", ".join(listening)),
         ("Cluster Addr", settings.advertise_addr),
     ]
     for name, value in rows:

@@ -46,6 +46,11 @@ def _service_name(row: ServiceRow) -> str:
     return row.service.service.lower()
 
 
+def _query_name(row: QueryRow) -> str:
+    """And prepared queries."""
+    return row.name.lower()
+
+
 def _checked(row: CheckRow) -> str:
     """Whose check it is: a node's own ones have no service."""
     return f"{row.node.lower()}\t{row.service_id.lower()}"
@@ -67,7 +72,7 @@ class State:
         self.service_indexes = Table("service_indexes", MarkRow)
         self.checks = Table("checks", CheckRow, group_by=_checked)
         self.events = Table("events", EventRow)
-        self.queries = Table("queries", QueryRow, group_by=attrgetter("name"))
+        self.queries = Table("queries", QueryRow, group_by=_query_name)
         self.coordinates = Table("coordinates", CoordinateRow)
         self.members = Table("members", MemberRow)
         self.marks = Table("marks", MarkRow)

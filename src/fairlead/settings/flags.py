@@ -28,7 +28,7 @@ FLAGS: dict[str, Flag] = {
     "-allow-write-http-from": Flag(
         "http_config.allow_write_http_from", "CIDR that may write over HTTP; all may by default."
     ),
-    "-alt-domain": Flag("alt_domain"),
+    "-alt-domain": Flag("alt_domain", "Another domain to answer DNS questions for."),
     "-bind": Flag("bind_addr", "Address of this node towards the cluster."),
     "-bootstrap": Flag("bootstrap", "Be the only server."),
     "-bootstrap-expect": Flag(
@@ -45,8 +45,8 @@ FLAGS: dict[str, Flag] = {
         "disable_host_node_id", "Make a random node id, as is always done."
     ),
     "-disable-keyring-file": Flag("disable_keyring_file"),
-    "-dns-port": Flag("ports.dns"),
-    "-domain": Flag("domain"),
+    "-dns-port": Flag("ports.dns", "Port of the DNS server, -1 for none."),
+    "-domain": Flag("domain", "Domain of DNS names."),
     "-enable-local-script-checks": Flag(
         "enable_local_script_checks", "Run checks that are commands, of configuration files only."
     ),
@@ -74,7 +74,7 @@ FLAGS: dict[str, Flag] = {
     "-primary-gateway": Flag("primary_gateways"),
     "-protocol": Flag("protocol"),
     "-raft-protocol": Flag("raft_protocol"),
-    "-recursor": Flag("recursors"),
+    "-recursor": Flag("recursors", "DNS server to ask for what is outside our domain."),
     "-rejoin": Flag(
         "rejoin_after_leave", "After a leave, join the servers known before all the same."
     ),

@@ -17,17 +17,24 @@ from typing import Any
 from fairlead.durations import SECOND_NS
 from fairlead.errors import SettingsError
 from fairlead.settings.addresses import expand, own_address
+from fairlead.settings.dns import dns_faults, service_ttls
 
 __all__ = ["DEV_DEFAULTS", "LOG_LEVELS", "RELOADABLE", "Settings", "build", "warnings"]
 
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "ERR")
 _DATACENTER = re.compile(r"[a-z0-9_-]+")
 _NODE_NAME = re.compile(r"[A-Za-z0-9-]+")
+_ADDRESSES = ("addresses_dns", "addresses_http", "addresses_https")
 # RFC 9110, 5.1 and 5.5: a header's name is a token, and no control character stands in its value.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _KB = 1024
 _KEY_SIZES = (16, 24, 32)
+_DNS_CONFIG = (
+    "a_record_limit allow_stale cache_max_age disable_compression enable_additional_node_meta_txt "
+    "enable_truncate max_stale node_ttl only_passing recursor_strategy recursor_timeout "
+    "service_ttl soa udp_answer_limit use_cache"
+).split()
 
 DEV_DEFAULTS: dict[str, Any] = {
     "server": True,
@@ -38,6 +45,8 @@ DEV_DEFAULTS: dict[str, Any] = {
 
 RELOADABLE = frozenset(
     {
+        *("alt_domain", "domain", "recursors"),
+        *(f"dns_config_{name}" for name in _DNS_CONFIG),
         "check",
         "checks",
         "discard_check_output",
@@ -71,8 +80,10 @@ class Settings:
     bind_addr: str = "0.0.0.0"
     client_addr: str = "127.0.0.1"
     advertise_addr: str = ""
+    addresses_dns: str = ""
     addresses_http: str = ""
     addresses_https: str = ""
+    ports_dns: int = 8600
     ports_http: int = 8500
     ports_https: int = -1
     ports_server: int = 8300
@@ -98,6 +109,25 @@ class Settings:
     default_query_time: int = 300 * SECOND_NS
     max_query_time: int = 600 * SECOND_NS
     disable_http_unprintable_char_filter: bool = False
+    domain: str = "consul"
+    alt_domain: str = ""
+    recursor: str = ""
+    recursors: list[str] = field(default_factory=list)
+    dns_config_a_record_limit: int = 0
+    dns_config_allow_stale: bool = True
+    dns_config_cache_max_age: int = 0
+    dns_config_disable_compression: bool = False
+    dns_config_enable_additional_node_meta_txt: bool = True
+    dns_config_enable_truncate: bool = False
+    dns_config_max_stale: int = 87600 * 3600 * SECOND_NS
+    dns_config_node_ttl: int = 0
+    dns_config_only_passing: bool = False
+    dns_config_recursor_strategy: str = "sequential"
+    dns_config_recursor_timeout: int = 2 * SECOND_NS
+    dns_config_service_ttl: dict[str, int] = field(default_factory=dict)
+    dns_config_soa: dict[str, int] = field(default_factory=dict)
+    dns_config_udp_answer_limit: int = 3
+    dns_config_use_cache: bool = False
     session_ttl_min: int = 10 * SECOND_NS
     tombstone_ttl: int = 900 * SECOND_NS
     service: list[dict[str, Any]] = field(default_factory=list)
@@ -107,6 +137,7 @@ class Settings:
     enable_script_checks: bool = False
     enable_local_script_checks: bool = False
     check_output_max_size: int = 4 * _KB
+    enable_agent_tls_for_checks: bool = False
     check_update_interval: int = 300 * SECOND_NS
     check_deregister_interval_min: int = 60 * SECOND_NS
     check_reap_interval: int = 30 * SECOND_NS
@@ -133,6 +164,12 @@ class Settings:
         return (self.addresses_http or self.client_addr).split()
 
     @property
+    def dns_addresses(self) -> list[str]:
+        """Hosts to answer DNS questions on; a unix socket is none."""
+        addresses = (self.addresses_dns or self.client_addr).split()
+        return [address for address in addresses if not address.startswith("unix://")]
+
+    @property
     def https_addresses(self) -> list[str]:
         return (self.addresses_https or self.client_addr).split()
 
@@ -143,18 +180,27 @@ def build(raw: dict[str, Any]) -> Settings:
     Raises:
         SettingsError: some value cannot be used; all of them are named.
     """
-    flat: dict[str, Any] = {}
-    for key, value in raw.items():
-        if isinstance(value, dict) and key not in _FIELDS:
-            flat.update({f"{key}_{name}": item for name, item in value.items()})
-        else:
-            flat[key] = value
+    flat = _flattened(raw)
+    faults: list[str] = []
+    if "dns_config_service_ttl" in flat:
+        flat["dns_config_service_ttl"] = service_ttls(flat["dns_config_service_ttl"], faults)
     settings = Settings(**{key: value for key, value in flat.items() if key in _FIELDS})
     settings = _completed(settings)
-    faults = list(_faults(settings))
+    faults += _faults(settings)
     if faults:
         raise SettingsError("\n".join(faults))
     return settings
+
+
+def _flattened(raw: dict[str, Any]) -> dict[str, Any]:
+    """Sections joined to their keys by `_`, as fields are named."""
+    flat: dict[str, Any] = {}
+    for key, value in raw.items():
+        if isinstance(value, dict) and key not in _FIELDS:
+            flat.update(_flattened({f"{key}_{name}": item for name, item in value.items()}))
+        else:
+            flat[key] = value
+    return flat
 
 
 _FIELDS = {field_.name for field_ in fields(Settings)}
@@ -172,8 +218,10 @@ def _completed(settings: Settings) -> Settings:
         values["skip_leave_on_interrupt"] = settings.server
     if not settings.engine and settings.data_dir:
         values["engine"] = f"sqlite:{Path(settings.data_dir) / 'fairlead.db'}"
-    for name in ("bind_addr", "advertise_addr", "client_addr", "addresses_http", "addresses_https"):
+    for name in ("bind_addr", "advertise_addr", "client_addr", *_ADDRESSES):
         values[name] = expand(values[name])
+    given = [settings.recursor] if settings.recursor else []
+    values["recursors"] = [expand(text) for text in (*given, *settings.recursors)]
     if not settings.advertise_addr:
         wildcard = values["bind_addr"] in ("0.0.0.0", "::", "")
         values["advertise_addr"] = own_address() if wildcard else values["bind_addr"]
@@ -207,6 +255,7 @@ def _faults(settings: Settings) -> list[str]:
         _header_faults,
         _cluster_faults,
         _tls_faults,
+        dns_faults,
     ):
         faults += check(settings)
     return faults
@@ -214,7 +263,7 @@ def _faults(settings: Settings) -> list[str]:
 
 def _number_faults(settings: Settings) -> list[str]:
     faults = []
-    for name in ("ports_http", "ports_https", "ports_server", "ports_serf_lan"):
+    for name in ("ports_dns", "ports_http", "ports_https", "ports_server", "ports_serf_lan"):
         port = getattr(settings, name)
         if not -1 <= port <= 65535:
             faults.append(f"{_key(name)} cannot be {port}. Use a port from 1 to 65535, or -1")
@@ -245,7 +294,7 @@ def _address_faults(settings: Settings) -> list[str]:
     for key in ("bind_addr", "advertise_addr"):
         if not _is_ip(getattr(settings, key)):
             faults.append(f'{key}: "{getattr(settings, key)}" is not an IP address')
-    for key in ("client_addr", "addresses_http", "addresses_https"):
+    for key in ("client_addr", *_ADDRESSES):
         faults += [
             f'{_key(key)}: "{address}" is neither an IP address nor unix:///PATH'
             for address in dict.fromkeys(getattr(settings, key).split())

@@ -120,24 +120,21 @@ def refuse_scripts(
 
 
 def type_of(check: CheckDefinition) -> str:
-    """The word for its kind in the API.
-
-    Of several kinds Consul names another than it runs; so do we.
-    """
-    named = (
+    """The word for its kind in the API; if several are given the first of these counts."""
+    kinds = (
         ("grpc", check.grpc),
-        ("ttl", check.ttl_ns),
-        ("alias", check.is_alias),
-        ("docker", check.docker_container_id and check.args),
-        ("script", check.args),
         ("http", check.http),
+        ("ttl", check.ttl_ns),
         ("tcp", check.tcp),
+        ("alias", check.is_alias and not check.is_polled),
+        ("docker", check.docker_container_id),
+        ("script", check.args),
         ("udp", check.udp),
         ("h2ping", check.h2ping),
-        ("dns", check.dns),
         ("os_service", check.os_service),
+        ("dns", check.dns),
     )
-    return next((name for name, given in named if given), "")
+    return next((name for name, is_it in kinds if is_it), "")
 
 
 MINIMUM_INTERVAL_NS = SECOND_NS

@@ -31,7 +31,7 @@ class Call:
 
     def __init__(
         self,
-        frame: frames.Ask | frames.Submit | frames.Fetch | frames.Attend,
+        frame: frames.Ask | frames.Submit | frames.Fetch | frames.Attend | frames.Question,
         reply: Callable[[Any], None],
         *,
         is_read: bool,

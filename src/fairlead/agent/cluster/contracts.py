@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import IO, Protocol
+from collections.abc import Callable, Coroutine
+from typing import IO, Any, Protocol
 
 from msgspec import Struct
 
-__all__ = ["Edge", "Reply"]
+__all__ = ["Edge", "Names", "Reply"]
 
 
 class Reply(Struct):
@@ -18,6 +18,14 @@ class Reply(Struct):
     headers: bytes
     body: bytes
     stream: IO[bytes] | None = None
+
+
+class Names(Protocol):
+    """Answers the DNS messages that came to other agents: now, later, or not at all."""
+
+    def __call__(
+        self, data: bytes, is_tcp: bool, source: str
+    ) -> bytes | Coroutine[Any, Any, bytes | None] | None: ...
 
 
 class Edge(Protocol):

@@ -154,8 +154,17 @@ class Attend(Struct, frozen=True, array_like=True, tag=17):
     node: str
 
 
+class Question(Struct, frozen=True, array_like=True, tag=18):
+    """A DNS message that came to the client from `source`."""
+
+    id: int
+    data: bytes
+    is_tcp: bool
+    source: str
+
+
 class Result(Struct, frozen=True, array_like=True, tag=11):
-    """The answer to `Submit`, `Fetch` or `Attend`, as msgpack."""
+    """The answer to `Submit`, `Fetch`, `Attend` or `Question`, as msgpack."""
 
     id: int
     value: bytes
@@ -207,6 +216,7 @@ Frame: TypeAlias = (
     | Submit
     | Fetch
     | Attend
+    | Question
     | Result
     | Failed
     | Beat

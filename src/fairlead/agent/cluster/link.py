@@ -39,6 +39,9 @@ _LONGEST_BACKOFF_S = 5.0
 _NONCE_BYTES = 32
 
 
+_Callable = frames.Submit | frames.Fetch | frames.Attend | frames.Question
+
+
 class Link:
     """An `End` of a channel, and the loop that keeps one."""
 
@@ -136,7 +139,7 @@ class Link:
         return reply
 
     async def call(
-        self, frame: Callable[[int], frames.Submit | frames.Fetch | frames.Attend], *, is_read: bool
+        self, frame: Callable[[int], _Callable], *, is_read: bool
     ) -> frames.Result | frames.Failed:
         """The answer to a frame that is made with the id of the call (`link_registry.py`).
 

@@ -11,7 +11,7 @@ import logging
 import os
 
 from fairlead.agent.cluster.channel import Channel
-from fairlead.agent.cluster.contracts import Edge
+from fairlead.agent.cluster.contracts import Edge, Names
 from fairlead.agent.cluster.frames import VERSION as FRAMES_VERSION
 from fairlead.agent.cluster.frames import Hello
 from fairlead.agent.cluster.membership import Membership
@@ -43,6 +43,7 @@ class Links:
         self.membership = Membership(store, clock, node.node, reconnect_timeout_ns)
         self.positions = Positions(store, clock, node.node)
         self.edge: Edge | None = None
+        self.names: Names | None = None
         self.servers: list[str] = []
         self.by_name: dict[str, ServedLink] = {}
         self._open: set[ServedLink] = set()

@@ -64,6 +64,7 @@ class ServedLink:
             frames.Submit: self._submit,
             frames.Fetch: self._fetch,
             frames.Attend: self._attend,
+            frames.Question: self._question,
             frames.Beat: self._beat,
             frames.Leave: self._leave,
         }
@@ -240,6 +241,16 @@ class ServedLink:
                 self._channel.send(frames.Result(frame.id, frames.encode_value(None)))
 
         changed.add_done_callback(done)
+
+    def _question(self, frame: frames.Question) -> None:
+        self._start(self._answer(frame.id, self._named(frame)))
+
+    async def _named(self, frame: frames.Question) -> bytes | None:
+        names = self._links.names
+        if names is None:
+            raise UnavailableError("this server has no DNS edge")
+        answer = names(frame.data, frame.is_tcp, frame.source)
+        return answer if answer is None or isinstance(answer, bytes) else await answer
 
     async def _answer(self, call: int, work: Coroutine[Any, Any, Any]) -> None:
         try:
