@@ -15,7 +15,7 @@ from fairlead.cli.children import Child, failure
 from fairlead.cli.keys import complete_key, read_key
 from fairlead.cli.output import complain, dump_json, explained
 from fairlead.cli.signals import Interrupted, Interrupts
-from fairlead.cli.verbs import option, switch, verb
+from fairlead.cli.verbs import complete_file, option, switch, verb
 from fairlead.client import Client, Reply
 from fairlead.errors import FairleadError
 
@@ -56,7 +56,13 @@ fairlead watch -type=keyprefix -prefix=web/ -shell=false cat
 @option("-service", help="Name of a service.", section=_OTHERS)
 @option("-state", help="State of checks.", section=_OTHERS)
 @option("-tag", help="Tag of a service.", multiple=True, section=_OTHERS)
-@click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND...]")
+@click.argument(
+    "args",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    metavar="[COMMAND...]",
+    shell_complete=complete_file,
+)
 @api_flags
 def command(client: Client, args: tuple[str, ...], shell: bool, **given: Any) -> int:
     """Print what is watched as JSON; or, with a COMMAND, run it now and at every change.
@@ -70,8 +76,8 @@ def command(client: Client, args: tuple[str, ...], shell: bool, **given: Any) ->
         if not args:
             print(dump_json(watched.shape(watched.fetch(client, 0))))
             return 0
-    with Interrupts() as interrupts, interrupts.at_once():
-        return _follow(client, watched, args, shell)
+    with Interrupts() as interrupts:
+        return _follow(client, watched, _Handler(args, shell, interrupts))
 
 
 class _Watched(NamedTuple):
@@ -119,39 +125,49 @@ def _pair(row: dict[str, Any]) -> dict[str, Any]:
     return {**{name: row[name] for name in names}, "Session": row.get("Session", "")}
 
 
-def _follow(client: Client, watched: _Watched, args: tuple[str, ...], shell: bool) -> int:
+class _Handler(NamedTuple):
+    """The command to run at every change."""
+
+    args: tuple[str, ...]
+    shell: bool
+    interrupts: Interrupts
+
+    def run(self, value: Any, index: int) -> int:
+        """Run it once, with the value on its stdin; its exit code."""
+        sys.stdout.flush()
+        env = {"CONSUL_INDEX": str(index)}
+        child = Child(self.args, shell=self.shell, env=env, stdin=subprocess.PIPE)
+        try:
+            with self.interrupts.at_once():
+                return child.feed(dump_json(value, indent=None).encode() + b"\n")
+        except Interrupted:
+            child.end()
+            raise
+
+
+def _follow(client: Client, watched: _Watched, handler: _Handler) -> int:
     """Run the command at every change, until it fails."""
     index, failures = 0, 0
     last: list[Any] = []
     while True:
-        try:
-            reply = watched.fetch(client, index)
-            value = watched.shape(reply)
-        except FairleadError as error:
-            failures += 1
-            pause_s = min(_RETRY_S * failures**2, _RETRY_MAX_S)
-            complain(f"watch failed, trying again in {pause_s:.0f}s: {error}")
-            time.sleep(pause_s)
-            continue
+        with handler.interrupts.at_once():
+            try:
+                reply = watched.fetch(client, index)
+                value = watched.shape(reply)
+            except FairleadError as error:
+                failures += 1
+                # An agent that comes back may know less: asked with our index it would not answer.
+                index = 0
+                pause_s = min(_RETRY_S * failures**2, _RETRY_MAX_S)
+                complain(f"watch failed, trying again in {pause_s:.0f}s: {error}")
+                time.sleep(pause_s)
+                continue
         failures = 0
-        # An index that goes backwards means that the agent's state was replaced: start over.
-        index = reply.index if reply.index >= index else 0
+        index = reply.next_index(index)
         if last == [value]:
             continue
         last = [value]
-        code = _handle(args, shell, value, reply.index)
+        code = handler.run(value, reply.index)
         if code:
             complain(f"Error executing handler: {failure(code)}")
             return 1
-
-
-def _handle(args: tuple[str, ...], shell: bool, value: Any, index: int) -> int:
-    """Run the command once, with the value on its stdin; its exit code."""
-    sys.stdout.flush()
-    env = {"CONSUL_INDEX": str(index)}
-    child = Child(args, shell=shell, env=env, stdin=subprocess.PIPE)
-    try:
-        return child.feed(dump_json(value, indent=None).encode() + b"\n")
-    except Interrupted:
-        child.end()
-        raise
