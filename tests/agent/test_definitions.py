@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fairlead.agent.checks.definition import CheckDefinition
+from fairlead.agent.checks.definition import CheckDefinition, type_of
 from fairlead.agent.definitions import (
     AddressDefinition,
     ConnectDefinition,
@@ -14,7 +14,6 @@ from fairlead.agent.definitions import (
     checks_of,
     dns_warning,
     service_of,
-    type_of,
 )
 from fairlead.core.rows import Address, Weights
 from fairlead.durations import SECOND_NS
