@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from typing import Protocol
+from typing import Any, Protocol
 
 from fairlead.durations import SECOND_NS
 
@@ -31,6 +31,9 @@ class Clock(Protocol):
     def jitter(self, limit: float) -> float:
         """A number from 0 to `limit`, uniformly."""
 
+    def shuffle(self, items: list[Any]) -> None:
+        """Put a list into a random order, in place."""
+
 
 class SystemClock:
     """The real one."""
@@ -46,6 +49,9 @@ class SystemClock:
 
     def jitter(self, limit: float) -> float:
         return random.uniform(0.0, limit)
+
+    def shuffle(self, items: list[Any]) -> None:
+        random.shuffle(items)
 
 
 class FakeClock:
@@ -75,6 +81,9 @@ class FakeClock:
 
     def jitter(self, limit: float) -> float:
         return 0.0
+
+    def shuffle(self, items: list[Any]) -> None:
+        """Leaves the order as it is."""
 
     def advance(self, seconds: float) -> None:
         """Move time forward."""

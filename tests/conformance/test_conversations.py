@@ -31,9 +31,24 @@ def _same_status(their: dict[str, Any], our: dict[str, Any]) -> bool:
     return bool(their["status"] == our["status"] and their["body"] != our["body"])
 
 
+def _same_but_empty_lists(their: dict[str, Any], our: dict[str, Any]) -> bool:
+    return their != our and _with_empty_lists(their) == _with_empty_lists(our)
+
+
+def _with_empty_lists(value: Any, name: str = "") -> Any:
+    if value is None and name in ("Tags", "ServiceTags", "Checks"):
+        return []
+    if isinstance(value, list):
+        return [_with_empty_lists(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_empty_lists(item, key) for key, item in value.items()}
+    return value
+
+
 DIFFERENCES = {
     "bad-number-400": _same_words_as_400,
     "client-mistake-400": _same_words_as_400,
+    "empty-lists": _same_but_empty_lists,
     "json-words": _same_status,
 }
 

@@ -26,6 +26,7 @@ class Agent:
     def __init__(self, settings: Settings, engine: Engine, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
+        self.started_ns = clock.now_ns()
         hostname = "" if settings.telemetry_disable_hostname else socket.gethostname()
         self.metrics = Metrics(settings.telemetry_metrics_prefix, hostname)
         self.store = Store(engine, self.metrics)

@@ -17,10 +17,10 @@ KEPT = 256
 
 def fire(draft: Draft, command: EventFire) -> EventRow:
     """The event with its time; the oldest one beyond those kept is forgotten."""
-    event = structs.replace(command.event, l_time=draft.next_index)
-    draft.events.put(_key(event), event)
     keys = list(draft.events.keys_under(""))
-    for key in keys[:-KEPT]:
+    event = structs.replace(command.event, l_time=int(keys[-1]) + 1 if keys else 2)
+    draft.events.put(_key(event), event)
+    for key in keys[: len(keys) + 1 - KEPT]:
         draft.events.delete(key)
     return event
 

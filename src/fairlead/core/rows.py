@@ -18,13 +18,17 @@ __all__ = [
     "CheckRow",
     "CoordinateRow",
     "EventRow",
+    "Failover",
     "KVRow",
     "LockDelayRow",
     "MarkRow",
     "MemberRow",
     "NodeRow",
     "Position",
+    "QueryDNS",
     "QueryRow",
+    "QueryService",
+    "QueryTemplate",
     "Service",
     "ServiceCheck",
     "ServiceRow",
@@ -178,16 +182,51 @@ class EventRow(Struct, frozen=True, gc=False, rename="pascal"):
     l_time: int = field(name="LTime", default=0)
 
 
+class QueryTemplate(Struct, frozen=True, rename="pascal"):
+    """How a query stands for all whose names begin as its own."""
+
+    type: str = ""
+    regexp: str = ""
+    remove_empty_tags: bool = False
+
+
+class Failover(Struct, frozen=True, rename="pascal"):
+    """Where else to look when nothing is found."""
+
+    nearest_n: int = 0
+    datacenters: list[str] | None = None
+
+
+class QueryService(Struct, frozen=True, rename="pascal"):
+    """What a prepared query looks for."""
+
+    service: str = ""
+    failover: Failover = Failover()
+    only_passing: bool = False
+    ignore_check_ids: list[str] | None = field(name="IgnoreCheckIDs", default=None)
+    near: str = ""
+    tags: list[str] | None = None
+    node_meta: dict[str, str] | None = None
+    service_meta: dict[str, str] | None = None
+    connect: bool = False
+
+
+class QueryDNS(Struct, frozen=True, rename="pascal"):
+    """How DNS answers from a prepared query are to be kept; `ttl` is a duration's text."""
+
+    ttl: str = field(name="TTL", default="")
+
+
 class QueryRow(Struct, frozen=True, rename="pascal"):
-    """A prepared query; its parts keep the shape of Consul's API."""
+    """A prepared query."""
 
     id: str = field(name="ID")
     name: str
     session: str
     token: str
-    template: dict[str, Any]
-    service: dict[str, Any]
-    dns: dict[str, Any] = field(name="DNS")
+    template: QueryTemplate
+    service: QueryService
+    dns: QueryDNS = field(name="DNS")
     create_index: int = 0
     modify_index: int = 0
 

@@ -25,6 +25,12 @@ class Found(Struct, frozen=True):
 
     read: Read
     render: Callable[[Any], Response]
+    # Events have no order that indexes could follow: any other index is news.
+    is_ordered: bool = True
+
+    def is_news(self, index: int) -> bool:
+        """Whether whoever has seen `index` has not seen this."""
+        return self.read.index > index if self.is_ordered else self.read.index != index
 
 
 Outcome: TypeAlias = Response | Found | Coroutine[Any, Any, Response]

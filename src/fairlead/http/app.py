@@ -105,7 +105,7 @@ class App:
             return self._bug(request)
         if isinstance(outcome, Found):
             index = plan.options.index
-            if index and outcome.read.index <= index:
+            if index and not outcome.is_news(index):
                 wait = wait_seconds(self.agent, plan.options.wait_ns)
                 return Parked(self, request, outcome, index, wait)
             return self.answer(request, outcome)
@@ -162,6 +162,9 @@ class App:
         """A read's answer with its index."""
         read = found.read
         response = found.render(read.value)
+        if not found.is_ordered:
+            response.headers += b"X-Consul-Index: %d\r\n" % read.index
+            return _pretty(response) if request.plan.pretty else response
         response.index = read.index
         response.contact = self.agent.store.contact
         return _pretty(response) if request.plan.pretty else response

@@ -81,7 +81,7 @@ class Parked:
             found = self._reader.read(self._request)
             if isinstance(found, Response):
                 response = found
-            elif found.read.index > self._index:
+            elif found.is_news(self._index):
                 response = self._reader.answer(self._request, found)
                 response.shared = True
                 round_.answers[question] = response

@@ -6,7 +6,21 @@ ends in `/` stands for all below it; the longest that matches is taken.
 
 from __future__ import annotations
 
-from fairlead.http import agent, catalog, health, kv, sessions, snapshot, status, txn
+from fairlead.http import (
+    agent,
+    catalog,
+    coordinates,
+    events,
+    health,
+    internal_ui,
+    kv,
+    operator,
+    queries,
+    sessions,
+    snapshot,
+    status,
+    txn,
+)
 from fairlead.http.api import Route
 
 __all__ = ["ROUTES"]
@@ -32,7 +46,22 @@ ROUTES: tuple[Route, ...] = (
     Route("/v1/health/node/", {"GET": health.node}),
     Route("/v1/health/service/", {"GET": health.service}),
     Route("/v1/health/state/", {"GET": health.state}),
+    Route("/v1/coordinate/datacenters", {"GET": coordinates.datacenters}, options=False),
+    Route("/v1/coordinate/node/", {"GET": coordinates.node}),
+    Route("/v1/coordinate/nodes", {"GET": coordinates.nodes}),
+    Route("/v1/coordinate/update", {"PUT": coordinates.update}, options=False),
+    Route("/v1/event/fire/", {"PUT": events.fire}, options=False, datacenter=False),
+    Route("/v1/event/list", {"GET": events.list_all}, datacenter=False),
+    Route("/v1/internal/ui/gateway-services-nodes/", {"GET": internal_ui.gateway_services}),
+    Route("/v1/internal/ui/node/", {"GET": internal_ui.node}),
+    Route("/v1/internal/ui/nodes", {"GET": internal_ui.nodes}),
+    Route("/v1/internal/ui/services", {"GET": internal_ui.services}),
     Route("/v1/kv/", {"GET": kv.get, "PUT": kv.put, "DELETE": kv.delete}, body_limit=kv.body_limit),
+    Route("/v1/operator/autopilot/health", {"GET": operator.autopilot_health}, options=False),
+    Route("/v1/operator/raft/configuration", {"GET": operator.raft_configuration}),
+    Route("/v1/operator/raft/peer", {"DELETE": operator.raft_remove_peer}, options=False),
+    Route("/v1/query", {"GET": queries.list_all, "POST": queries.create}),
+    Route("/v1/query/", {"GET": queries.get, "PUT": queries.update, "DELETE": queries.delete}),
     Route("/v1/session/create", {"PUT": sessions.create}, options=False),
     Route("/v1/session/destroy/", {"PUT": sessions.destroy}, options=False),
     Route("/v1/session/info/", {"GET": sessions.info}),
