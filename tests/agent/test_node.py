@@ -49,7 +49,7 @@ async def test_a_node_that_vanishes_is_registered_again() -> None:
     store = Store(MemoryEngine())
     await store.open()
     node = own_node(build({"engine": "memory:", "bind_addr": "10.0.0.1", "node_name": "N1"}), FRESH)
-    keeper = asyncio.create_task(keep_registered(store, node))
+    keeper = asyncio.create_task(keep_registered(store, node, "127.0.0.1:8300"))
     async with asyncio.timeout(5):
         while "n1" not in store.state.nodes.rows:
             await asyncio.sleep(0)
@@ -65,7 +65,7 @@ async def test_registering_twice_changes_nothing() -> None:
     await store.open()
     node = own_node(build({"engine": "memory:", "bind_addr": "10.0.0.1"}), FRESH)
     for _ in range(2):
-        keeper = asyncio.create_task(keep_registered(store, node))
+        keeper = asyncio.create_task(keep_registered(store, node, "127.0.0.1:8300"))
         for _ in range(10):
             await asyncio.sleep(0)
         keeper.cancel()

@@ -5,8 +5,9 @@ A file holds scenarios. A line `# title` begins one; every other line is a reque
     METHOD target [Header: value]... [< body] [=> name=what ...]
 
 `{name}` stands for what an earlier line of the scenario captured by `=>`: the
-first UUID of the answer (`id`), its index header (`index`), or the last
-ModifyIndex of its body (`modify`). A body `@N` is N bytes of `x`. A line
+first UUID of the answer (`id`), its index header (`index`), the last
+ModifyIndex of its body (`modify`), or its ContentHash (`hash`). A body `@N` is N
+bytes of `x`. A line
 `! difference` says that the next request's answers differ on purpose; the word
 is a row of `docs/differences.md`.
 """
@@ -28,17 +29,20 @@ _LINE = re.compile(
     r"(?: => (?P<captures>[\w= ]+))?"
 )
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_HASH = re.compile(r'"ContentHash": ?"([0-9a-f]+)"')
 _COMPARED_HEADERS = (
     "Content-Type",
     "Location",
     "Allow",
     "X-Cache",
     "X-Consul-Effective-Consistency",
+    "X-Consul-Reason",
     "X-Consul-Knownleader",
     "X-Consul-Lastcontact",
     "X-Content-Type-Options",
     "Content-Security-Policy",
 )
+_OF_READS = ("X-Consul-Knownleader", "X-Consul-Lastcontact")
 _INDEXES = ("CreateIndex", "ModifyIndex")
 
 
@@ -161,6 +165,8 @@ def _captured(step: Step, answer: Answer) -> dict[str, str]:
             captured[name] = found[0] if found else "no-uuid"
         elif what == "index":
             captured[name] = str(answer.index)
+        elif what == "hash":
+            captured[name] = answer.headers.get("X-Consul-Contenthash", "no-hash")
         else:
             numbers = re.findall(r'"ModifyIndex": ?(\d+)', text)
             captured[name] = numbers[-1] if numbers else "0"
@@ -195,7 +201,7 @@ def _headers(answer: Answer) -> dict[str, str]:
     return {
         name: answer.headers[name]
         for name in _COMPARED_HEADERS
-        if name in answer.headers and (_is_read(answer) or not name.startswith("X-Consul"))
+        if name in answer.headers and (_is_read(answer) or name not in _OF_READS)
     }
 
 
@@ -207,6 +213,9 @@ def _is_read(answer: Answer) -> bool:
 def _body(answer: Answer, ids: dict[str, str]) -> Any:
     text = answer.body.decode("utf-8", "replace")
     text = _UUID.sub(lambda found: ids.setdefault(found[0], f"uuid-{len(ids) + 1}"), text)
+    text = _HASH.sub(
+        lambda found: f'"ContentHash":"{ids.setdefault(found[1], f"hash-{len(ids) + 1}")}"', text
+    )
     text = re.sub(r"(current modify index) \d+ !=", r"\1 N !=", text)
     if answer.headers.get("Content-Type") == "application/json":
         value = json.loads(text)

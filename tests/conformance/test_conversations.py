@@ -45,11 +45,22 @@ def _with_empty_lists(value: Any, name: str = "") -> Any:
     return value
 
 
+def _refused_instead(their: dict[str, Any], our: dict[str, Any]) -> bool:
+    return (their["status"], our["status"]) == (200, 400)
+
+
+def _taken_instead(their: dict[str, Any], our: dict[str, Any]) -> bool:
+    return (their["status"], our["status"]) == (400, 200)
+
+
 DIFFERENCES = {
     "bad-number-400": _same_words_as_400,
     "client-mistake-400": _same_words_as_400,
     "empty-lists": _same_but_empty_lists,
+    "duration-type": _refused_instead,
     "json-words": _same_status,
+    "later-checks": _taken_instead,
+    "sidecar": _refused_instead,
 }
 
 

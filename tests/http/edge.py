@@ -131,7 +131,7 @@ class Edge:
     def blocking(self) -> int:
         return self.agent.store.watches.count - self.own_watches
 
-    own_watches = 1
+    own_watches = 2
 
     async def until(self, condition: Any) -> None:
         async with asyncio.timeout(_PATIENCE_S):

@@ -15,7 +15,7 @@ async def test_a_snapshot_taken_on_one_agent_is_restored_on_another(edge: Edge) 
     assert reply.headers["Content-Type"] == "application/x-gzip"
     assert reply.index == edge.agent.store.state.index
     before = (await edge.ask("GET", "/v1/kv/?recurse")).body
-    async with edge_of(node_name="n2") as other:
+    async with edge_of(node_name="n2", node_id="22222222-2222-4222-8222-222222222222") as other:
         await other.set("goes")
         assert (await other.ask("PUT", "/v1/snapshot", reply.body)).status == 200
         assert (await other.ask("GET", "/v1/kv/?recurse")).body == before

@@ -7,7 +7,10 @@ import gc
 import socket
 
 from fairlead.agent import runtime
+from fairlead.agent.declared import Declared, declared
 from fairlead.agent.node import keep_registered, own_node
+from fairlead.agent.registrations import Registrations
+from fairlead.agent.registry import StoreRegistry
 from fairlead.agent.session_timers import SessionTimers
 from fairlead.agent.tasks import Tasks
 from fairlead.agent.tombstones import TombstoneReaper
@@ -32,6 +35,13 @@ class Agent:
         self.store = Store(engine, self.metrics)
         self.node = own_node(settings, clock.new_id())
         self.session_timers = SessionTimers(self.store, clock)
+        self.registrations = Registrations(
+            settings,
+            self.node,
+            StoreRegistry(self.store),
+            clock,
+            nodes=lambda: len(self.store.state.nodes),
+        )
         self._tasks = Tasks()
 
     @property
@@ -52,14 +62,22 @@ class Agent:
         reaper = TombstoneReaper(self.store, self.clock, self.settings.tombstone_ttl)
         self._tasks.start("sessions", self.session_timers.run)
         self._tasks.start("tombstones", reaper.run)
-        self._tasks.start("node", functools.partial(keep_registered, self.store, self.node))
+        keep = functools.partial(keep_registered, self.store, self.node, self.server_address)
+        self._tasks.start("node", keep)
+        await self.registrations.start(self._tasks, declared(self.settings))
         measure = functools.partial(runtime.run, self.store, self.metrics, self.session_timers)
         self._tasks.start("runtime", measure)
 
     async def stop(self) -> None:
         """Finish the write under way and let go of everything."""
         await self._tasks.stop()
+        await self.registrations.close()
         await self.store.close()
+
+    def take_over(self, definitions: Declared) -> None:
+        """After a reload: the settings, and what configuration files define now."""
+        reload = functools.partial(self.registrations.reload, definitions, self.settings)
+        self._tasks.start("reload", reload)
 
     async def restore(self, contents: Contents) -> None:
         """Replace the whole state, as from a snapshot."""

@@ -21,10 +21,13 @@ _DURATIONS = frozenset(
         "session_ttl_min",
         "tombstone_ttl",
         "log_rotate_duration",
+        "check_update_interval",
+        "check_deregister_interval_min",
+        "check_reap_interval",
     }
 )
 _SHOWN_AS = {"node_id": "NodeID", "key_file": "KeyFile", "datacenter": "Datacenter"}
-_HIDDEN = frozenset({"key_file"})
+_HIDDEN = frozenset({"check", "checks", "key_file", "service", "services"})
 
 
 def config(agent: Agent) -> dict[str, Any]:
@@ -93,7 +96,7 @@ def stats(agent: Agent) -> dict[str, dict[str, str]]:
     state = agent.store.state
     index = str(state.index)
     return {
-        "agent": {"check_monitors": "0", "check_ttls": "0", "checks": "0", "services": "0"},
+        "agent": _local_stats(agent),
         "build": {"prerelease": "", "revision": f"fairlead-{__version__}", "version": API_VERSION},
         "consul": {
             "acl": "disabled",
@@ -124,4 +127,15 @@ def stats(agent: Agent) -> dict[str, dict[str, str]]:
             "os": platform.system().lower(),
             "version": f"python{platform.python_version()}",
         },
+    }
+
+
+def _local_stats(agent: Agent) -> dict[str, str]:
+    local = agent.registrations.local
+    polled = len(local.checks) - len(local.ttls)
+    return {
+        "check_monitors": str(polled),
+        "check_ttls": str(len(local.ttls)),
+        "checks": str(len(local.checks)),
+        "services": str(len(local.services)),
     }

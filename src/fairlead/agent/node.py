@@ -7,14 +7,15 @@ import uuid
 from pathlib import Path
 
 from fairlead.core.commands import CatalogRegister
-from fairlead.core.keys import check_key
+from fairlead.core.keys import check_key, service_key
 from fairlead.core.reads import Watch
-from fairlead.core.rows import CheckRow, NodeRow
+from fairlead.core.rows import CheckRow, NodeRow, Service
 from fairlead.errors import SettingsError
 from fairlead.settings.settings import Settings
 from fairlead.store import Store
+from fairlead.version import API_VERSION
 
-__all__ = ["keep_registered", "own_node"]
+__all__ = ["keep_registered", "own_node", "servers_service"]
 
 _ID_FILE = "node-id"
 _SERF_HEALTH = "serfHealth"
@@ -67,11 +68,35 @@ def _checked(text: str, source: str) -> str:
         raise SettingsError(f'{source}: "{text}" is not a UUID') from error
 
 
-async def keep_registered(store: Store, node: NodeRow) -> None:
-    """Put the node and its health into the catalog, and again should they vanish."""
+def servers_service(server_address: str) -> Service:
+    """The service `consul`, an instance of which every server is."""
+    return Service(
+        id="consul",
+        service="consul",
+        tags=[],
+        port=int(server_address.rpartition(":")[2]),
+        meta={
+            "non_voter": "false",
+            "raft_version": "3",
+            "serf_protocol_current": "2",
+            "serf_protocol_max": "5",
+            "serf_protocol_min": "1",
+            "version": API_VERSION,
+        },
+    )
+
+
+async def keep_registered(store: Store, node: NodeRow, server_address: str) -> None:
+    """Put the node, its health and `consul` into the catalog, and again should they vanish."""
     key = node.node.lower()
     health = check_key(node.node, _SERF_HEALTH)
-    watches = (Watch("nodes", key, False), Watch("checks", health, False))
+    service = servers_service(server_address)
+    own = service_key(node.node, service.id)
+    watches = (
+        Watch("nodes", key, False),
+        Watch("checks", health, False),
+        Watch("services", own, False),
+    )
     check = CheckRow(
         node=node.node,
         check_id=_SERF_HEALTH,
@@ -81,6 +106,8 @@ async def keep_registered(store: Store, node: NodeRow) -> None:
     )
     while True:
         changed = store.changed(watches)
-        if key not in store.state.nodes.rows or health not in store.state.checks.rows:
-            await store.submit(CatalogRegister(node, [check]))
+        state = store.state
+        there = own in state.services.rows and health in state.checks.rows
+        if key not in state.nodes.rows or not there:
+            await store.submit(CatalogRegister(node, [check], service))
         await changed

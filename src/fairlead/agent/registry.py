@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from fairlead.core.commands import Command
 from fairlead.core.directory import find_node
-from fairlead.core.keys import node_prefix
+from fairlead.core.keys import node_key, node_prefix
+from fairlead.core.reads import Watch
 from fairlead.core.rows import CheckRow, NodeRow, Service
 from fairlead.store import Store
 
@@ -37,6 +39,9 @@ class Registry(Protocol):
     async def contents(self, node: str) -> NodeContents:
         """What the catalog holds of a node now."""
 
+    def changed(self, node: str) -> asyncio.Future[None]:
+        """Done when that may be something else; cancel it to wait no more."""
+
 
 class StoreRegistry:
     """The registry of a server."""
@@ -52,3 +57,12 @@ class StoreRegistry:
         prefix = node_prefix(node)
         services = [row.service for row in state.services.scan(prefix)]
         return NodeContents(find_node(state, node), services, state.checks.scan(prefix))
+
+    def changed(self, node: str) -> asyncio.Future[None]:
+        prefix = node_prefix(node)
+        watches = (
+            Watch("nodes", node_key(node), False),
+            Watch("services", prefix),
+            Watch("checks", prefix),
+        )
+        return self._store.changed(watches)

@@ -19,6 +19,7 @@ import click
 import uvloop
 
 from fairlead.agent.agent import Agent
+from fairlead.agent.declared import declared
 from fairlead.agent.logs import configure_logs
 from fairlead.cli.verbs import HELP, Verb, option, parameter_name, switch
 from fairlead.clock import SystemClock
@@ -123,6 +124,7 @@ def _run(read: Callable[[], dict[str, Any]]) -> int:
             "this version runs servers only",
             hint="add -server (with -data-dir), or use -dev",
         )
+    declared(settings)
     configure_logs(settings)
     for key in sources.unused_keys(raw):
         log.warning("configuration key has no effect yet: key=%s", key)
@@ -169,6 +171,7 @@ def _reload(agent: Agent, server: HttpServer, read: Callable[[], dict[str, Any]]
     """Take over what may change while the agent runs; a faulty configuration changes nothing."""
     try:
         fresh = build(read())
+        definitions = declared(fresh)
     except SettingsError as error:
         log.error("configuration was not reloaded: error=%s", error)
         return
@@ -176,6 +179,7 @@ def _reload(agent: Agent, server: HttpServer, read: Callable[[], dict[str, Any]]
     agent.settings = dataclasses.replace(agent.settings, **changes)
     configure_logs(agent.settings)
     server.reload()
+    agent.take_over(definitions)
     log.info("configuration reloaded")
     for field in dataclasses.fields(Settings):
         if field.name not in RELOADABLE and getattr(fresh, field.name) != getattr(

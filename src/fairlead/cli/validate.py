@@ -6,6 +6,7 @@ import os
 
 import click
 
+from fairlead.agent.declared import declared
 from fairlead.cli.output import explained, warn
 from fairlead.cli.verbs import option, switch, verb
 from fairlead.errors import InvalidError
@@ -40,6 +41,7 @@ def command(paths: tuple[str, ...], config_format: str, quiet: bool) -> None:
         _check_names(paths)
         raw = sources.read_all(paths, config_format)
         settings = build(raw)
+        declared(settings)
     if quiet:
         return
     for name in _skipped(paths):

@@ -1,8 +1,8 @@
 """What handlers are given and what they return.
 
 A handler is a function of the agent and the request. It returns a `Response`;
-or a `Found`, which the app answers now or when it changes; or it is a coroutine
-of a `Response`, for what must wait for a commit.
+or a `Found`, which the app answers now or when it changes; it is a coroutine
+of a `Response`, for what must wait for a commit; or a `Deferred`, for what waits otherwise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec import Struct
 from fairlead.agent.agent import Agent
 from fairlead.core.reads import Read
 from fairlead.http.contracts import BodyLimit
-from fairlead.http.messages import Request, Response
+from fairlead.http.messages import Deferred, Request, Response
 
 __all__ = ["Found", "Handler", "Outcome", "Route"]
 
@@ -33,7 +33,7 @@ class Found(Struct, frozen=True):
         return self.read.index > index if self.is_ordered else self.read.index != index
 
 
-Outcome: TypeAlias = Response | Found | Coroutine[Any, Any, Response]
+Outcome: TypeAlias = Response | Found | Deferred | Coroutine[Any, Any, Response]
 Handler: TypeAlias = Callable[[Agent, Request], Outcome]
 
 

@@ -111,7 +111,9 @@ class App:
             return self.answer(request, outcome)
         if isinstance(outcome, Response):
             return _pretty(outcome) if plan.pretty else outcome
-        return _Running(self, request, outcome)
+        if isinstance(outcome, Coroutine):
+            return _Running(self, request, outcome)
+        return outcome
 
     def body_limit(self, method: str, path: str) -> BodyLimit:
         """How large a body this path takes."""

@@ -34,7 +34,7 @@ FLAGS: dict[str, Flag] = {
     "-bootstrap-expect": Flag(
         "bootstrap_expect", "How many servers there will be; 1 in this version."
     ),
-    "-check_output_max_size": Flag("check_output_max_size"),
+    "-check_output_max_size": Flag("check_output_max_size", "Bytes of a check's output."),
     "-client": Flag("client_addr", "Addresses to serve clients on."),
     "-data-dir": Flag("data_dir", "Directory that keeps the state."),
     "-datacenter": Flag("datacenter", "Datacenter this agent is in."),
@@ -47,8 +47,10 @@ FLAGS: dict[str, Flag] = {
     "-disable-keyring-file": Flag("disable_keyring_file"),
     "-dns-port": Flag("ports.dns"),
     "-domain": Flag("domain"),
-    "-enable-local-script-checks": Flag("enable_local_script_checks"),
-    "-enable-script-checks": Flag("enable_script_checks"),
+    "-enable-local-script-checks": Flag(
+        "enable_local_script_checks", "Run checks that are commands, of configuration files only."
+    ),
+    "-enable-script-checks": Flag("enable_script_checks", "Run checks that are commands."),
     "-encrypt": Flag("encrypt"),
     "-engine": Flag("engine", "Where the state is kept: memory: or sqlite:PATH."),
     "-grpc-port": Flag("ports.grpc"),

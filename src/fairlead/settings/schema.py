@@ -12,16 +12,36 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ANY", "BOOL", "DURATION", "FLOAT", "INT", "LIST", "MAP", "SCHEMA", "STR", "USED"]
+from fairlead.settings.kinds import (
+    ANY,
+    BOOL,
+    DURATION,
+    FLOAT,
+    INT,
+    LIST,
+    LISTS,
+    MAP,
+    STR,
+    Objects,
+)
+from fairlead.settings.services import CHECK, SERVICE
 
-STR = "string"
-INT = "int"
-FLOAT = "number"
-BOOL = "bool"
-DURATION = "duration"
-LIST = "list of strings"
-MAP = "map of strings"
-ANY = "any"
+__all__ = [
+    "ANY",
+    "BOOL",
+    "CHECK",
+    "DURATION",
+    "FLOAT",
+    "INT",
+    "LIST",
+    "LISTS",
+    "MAP",
+    "SCHEMA",
+    "SERVICE",
+    "STR",
+    "USED",
+    "Objects",
+]
 
 _TOKENS = dict.fromkeys(
     (
@@ -175,10 +195,10 @@ SCHEMA: dict[str, Any] = {
         "prefer_namespace": BOOL,
     },
     # services, checks, watches
-    "service": ANY,
-    "services": ANY,
-    "check": ANY,
-    "checks": ANY,
+    "service": Objects(SERVICE),
+    "services": Objects(SERVICE),
+    "check": Objects(CHECK),
+    "checks": Objects(CHECK),
     "watches": ANY,
     "enable_script_checks": BOOL,
     "enable_local_script_checks": BOOL,
@@ -335,6 +355,9 @@ USED = frozenset(
     limits.http_max_conns_per_client limits.kv_max_value_size limits.txn_max_req_len
     default_query_time max_query_time disable_http_unprintable_char_filter
     session_ttl_min tombstone_ttl
+    service services check checks enable_script_checks enable_local_script_checks
+    check_output_max_size check_update_interval check_deregister_interval_min check_reap_interval
+    discard_check_output
     ca_file cert_file key_file verify_incoming verify_incoming_https tls_min_version
     telemetry.disable_hostname telemetry.metrics_prefix
     log_level log_json log_file log_rotate_bytes log_rotate_duration log_rotate_max_files pid_file

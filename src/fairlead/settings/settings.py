@@ -33,6 +33,9 @@ DEV_DEFAULTS: dict[str, Any] = {
 
 RELOADABLE = frozenset(
     {
+        "check",
+        "checks",
+        "discard_check_output",
         "http_config_allow_write_http_from",
         "http_config_block_endpoints",
         "http_config_response_headers",
@@ -40,6 +43,8 @@ RELOADABLE = frozenset(
         "limits_kv_max_value_size",
         "limits_txn_max_req_len",
         "log_level",
+        "service",
+        "services",
     }
 )
 """The fields a running agent takes over when its configuration is read again."""
@@ -79,6 +84,17 @@ class Settings:
     disable_http_unprintable_char_filter: bool = False
     session_ttl_min: int = 10 * SECOND_NS
     tombstone_ttl: int = 900 * SECOND_NS
+    service: list[dict[str, Any]] = field(default_factory=list)
+    services: list[dict[str, Any]] = field(default_factory=list)
+    check: list[dict[str, Any]] = field(default_factory=list)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    enable_script_checks: bool = False
+    enable_local_script_checks: bool = False
+    check_output_max_size: int = 4 * _KB
+    check_update_interval: int = 300 * SECOND_NS
+    check_deregister_interval_min: int = 60 * SECOND_NS
+    check_reap_interval: int = 30 * SECOND_NS
+    discard_check_output: bool = False
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
@@ -176,7 +192,8 @@ def _number_faults(settings: Settings) -> list[str]:
             faults.append(f"{_key(name)} cannot be {port}. Use a port from 1 to 65535, or -1")
     positive = (
         "limits_http_max_conns_per_client limits_kv_max_value_size limits_txn_max_req_len "
-        "default_query_time max_query_time session_ttl_min tombstone_ttl"
+        "default_query_time max_query_time session_ttl_min tombstone_ttl "
+        "check_output_max_size check_reap_interval"
     )
     for name in positive.split():
         if getattr(settings, name) <= 0:

@@ -12,11 +12,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import hcl
-
 from fairlead.durations import parse_duration
 from fairlead.errors import InvalidError, SettingsError
-from fairlead.settings import schema
+from fairlead.settings import hcl, schema
 from fairlead.settings.schema import SCHEMA, USED
 
 __all__ = ["check", "merge", "read_all", "read_path", "read_text", "unused_keys"]
@@ -90,6 +88,8 @@ def check(
         full = f"{path}{key}"
         if key not in known:
             faults.append(_unknown(full, key, known))
+        elif isinstance(known[key], schema.Objects):
+            checked[key] = _objects(value, known[key], full, faults)
         elif isinstance(known[key], dict):
             section = _section(value, full, faults)
             if section is not None:
@@ -116,6 +116,29 @@ def _section(value: Any, full: str, faults: list[str]) -> dict[str, Any] | None:
     if value is not None:
         faults.append(f"'{full}' expected a map, got {_type_name(value)}")
     return None
+
+
+def _objects(value: Any, known: schema.Objects, full: str, faults: list[str]) -> Any:
+    """A list of objects, or a map of them, each with its keys checked."""
+    if known.named:
+        named = _section(value, full, faults) or {}
+        parts = {name: _section(part, f"{full}.{name}", faults) for name, part in named.items()}
+        return {
+            name: check(part or {}, known.keys, f"{full}.{name}.", faults)
+            for name, part in parts.items()
+        }
+    if value is None:
+        return []
+    items = value if isinstance(value, list) else [value]
+    many = len(items) > 1
+    checked = []
+    for number, item in enumerate(items):
+        path = f"{full}[{number}]" if many else full
+        if isinstance(item, dict):
+            checked.append(check(item, known.keys, f"{path}.", faults))
+        else:
+            faults.append(f"'{path}' expected a map, got {_type_name(item)}")
+    return checked
 
 
 def _typed(value: Any, kind: str, full: str, faults: list[str]) -> Any:
@@ -159,9 +182,21 @@ def _strings(value: Any) -> Any:
 
 
 def _map(value: Any) -> Any:
+    if isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
+        value = {key: item for part in value for key, item in part.items()}
     if not isinstance(value, dict):
         return None
     return {key: item if isinstance(item, str) else json.dumps(item) for key, item in value.items()}
+
+
+def _lists(value: Any) -> Any:
+    """A block of lists; HCL gives a list of one where it stands once."""
+    if isinstance(value, list) and len(value) == 1:
+        (value,) = value
+    if not isinstance(value, dict):
+        return None
+    lists = {key: _strings(item) for key, item in value.items()}
+    return lists if None not in lists.values() else None
 
 
 _CONVERT: dict[str, Callable[[Any], Any]] = {
@@ -171,6 +206,7 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     schema.FLOAT: _number,
     schema.DURATION: _duration,
     schema.LIST: _strings,
+    schema.LISTS: _lists,
     schema.MAP: _map,
     schema.ANY: lambda value: value,
 }

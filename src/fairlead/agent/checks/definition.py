@@ -66,7 +66,6 @@ class CheckDefinition(Struct, frozen=True, omit_defaults=True):
             or self.tcp
             or self.udp
             or self.args
-            or self.docker_container_id
             or self.grpc
             or self.h2ping
             or self.dns
