@@ -33,17 +33,18 @@ class Peer(NamedTuple):
     version: str
     program: list[str]
 
-    def server(self, mode: Mode, folder: Path) -> Server:
+    def server(self, mode: Mode, folder: Path, *, with_dns: bool = False) -> Server:
         """A server of this peer that is not started yet, with all it has in `folder`."""
         folder.mkdir(parents=True)
         port = free_port()
+        dns_port = free_port() if with_dns else -1
         config = folder / "agent.json"
-        config.write_text(json.dumps(_config(port)))
+        config.write_text(json.dumps(_config(port, dns_port)))
         flags = ["-dev"]
         if mode is Mode.DURABLE:
             flags = ["-server", "-bootstrap-expect=1", f"-data-dir={folder / 'data'}"]
         command = [*self.program, "agent", *flags, f"-config-file={config}"]
-        return Server(self.name, command, port, folder / "agent.log")
+        return Server(self.name, command, port, folder / "agent.log", dns_port)
 
 
 def fairlead() -> Peer:
@@ -61,9 +62,9 @@ def consul() -> Peer | None:
     return Peer("Consul", first.removeprefix("Consul v"), [binary])
 
 
-def _config(http_port: int) -> dict[str, object]:
+def _config(http_port: int, dns_port: int) -> dict[str, object]:
     names = ("server", "serf_lan", "serf_wan")
-    off = {"dns": -1, "grpc": -1, "https": -1}
+    off = {"dns": dns_port, "grpc": -1, "https": -1}
     return {
         "bind_addr": "127.0.0.1",
         "disable_update_check": True,

@@ -37,9 +37,12 @@ class Answer:
 class Server:
     """A peer's process, in a process group of its own: Ctrl-C is for us to pass on."""
 
-    def __init__(self, name: str, command: Sequence[str], port: int, log: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], port: int, log: Path, dns_port: int = -1
+    ) -> None:
         self.name = name
         self.port = port
+        self.dns_port = dns_port
         self.url = f"http://127.0.0.1:{port}"
         self._command = list(command)
         self._log = log

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from bench import million, operations, watchers
+from bench import dns, million, operations, watchers
 from bench.errors import BenchError
 from bench.figures import Figure
 from bench.operations import OPERATIONS
@@ -17,7 +17,7 @@ from bench.server import Server
 
 __all__ = ["NAMES", "Plan", "Results", "run"]
 
-NAMES = (*(operation.name for operation in OPERATIONS), "watchers", "million")
+NAMES = (*(operation.name for operation in OPERATIONS), "dns", "watchers", "million")
 """Everything that can be measured."""
 
 
@@ -57,6 +57,10 @@ def run(plan: Plan, folder: Path) -> Results:
     results = Results()
     for mode in (Mode.DURABLE, Mode.MEMORY):
         _under_load(plan, mode, folder, results)
+    if plan.wants("dns"):
+        results.add(
+            "dns", lambda: dns.measure(plan.peers, plan.rounds, plan.seconds, folder / "dns")
+        )
     if plan.wants("watchers"):
         results.add(
             "watchers",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -17,14 +18,34 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FAIRLEAD = [sys.executable, "-m", "fairlead"]
-_START_S = 30.0
+_START_S = 60.0
+_STOP_S = 30.0
+# Below what systems hand to outgoing connections (Linux from 32768 on, macOS from 49152): up
+# there the client of another test may get the port before the agent does, or while it restarts.
+_PORTS = range(10_000, 32_768)
+# Hypothesis seeds the module's own generator, in every worker alike.
+_random = random.SystemRandom()
+_given: set[int] = set()
 
 
 def free_port() -> int:
+    """A port nobody listens on, a new one at each call."""
+    for port in _random.sample(_PORTS, 1000):
+        if port not in _given and _is_free(port):
+            _given.add(port)
+            return port
+    raise RuntimeError("of a thousand ports none is free")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        # As listeners do: what closed connections leave behind is not in the way.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
 
 
 class AgentProcess:
@@ -46,7 +67,11 @@ class AgentProcess:
     def start(self) -> AgentProcess:
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(self.command, stdout=log, stderr=log)
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def _wait(self) -> None:
@@ -74,7 +99,7 @@ class AgentProcess:
         assert self._process is not None
         self._process.send_signal(number)
 
-    def wait(self, timeout: float = 10) -> int:
+    def wait(self, timeout: float = _STOP_S) -> int:
         assert self._process is not None
         return self._process.wait(timeout)
 
@@ -83,7 +108,7 @@ class AgentProcess:
             return self._process.returncode if self._process else 0
         self._process.terminate()
         try:
-            return self._process.wait(10)
+            return self._process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
@@ -93,18 +118,25 @@ def fairlead_agent(folder: Path, *flags: str, dev: bool = False, port: int = 0) 
     """An agent of ours on a free port, with its data in `folder`."""
     port = port or free_port()
     mode = ["-dev"] if dev else ["-server", "-bootstrap-expect=1", f"-data-dir={folder / 'data'}"]
-    command = [*FAIRLEAD, "agent", *mode, "-bind=127.0.0.1", f"-http-port={port}", *flags]
+    # They run side by side: DNS, and agents on other nodes, for those that name ports.
+    ports = [f"-http-port={port}", "-dns-port=-1", "-server-port=-1", "-serf-lan-port=-1"]
+    command = [*FAIRLEAD, "agent", *mode, "-bind=127.0.0.1", *ports, *flags]
     return AgentProcess(command, port, folder, "/v1/status/leader")
 
 
 def consul_binary() -> str | None:
     """The path of a real Consul, put into the cache when it can be had."""
     found = os.environ.get("FAIRLEAD_TEST_CONSUL") or shutil.which("consul")
-    if found:
-        return found
-    tool = ROOT / "tools" / "get-consul"
+    return found or peer("consul")
+
+
+def peer(name: str) -> str | None:
+    """The path of a program that `tools/get-peer` can bring; None when it cannot be had."""
+    tool = ROOT / "tools" / "get-peer"
     try:
-        done = subprocess.run([tool], capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(
+            [tool, name], capture_output=True, text=True, timeout=300, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

@@ -32,7 +32,17 @@ SECOND = 1_000_000_000
         ("3h30m", 12_600 * SECOND),
         ("1h2m3s4ms5us6ns", 3_723_004_005_006),
         ("-1.5h", -5_400 * SECOND),
-        ("0.3333333333333333333h", 1_200 * SECOND - 1),
+        ("0.3333333333333333333h", 1_200 * SECOND),
+        ("0.100000000000000000000h", 360 * SECOND),
+        ("0.830103483285477580700h", 2_988_372_539_827),
+        ("9007199254740993ns", 9_007_199_254_740_993),
+        ("9223372036854775807ns", 2**63 - 1),
+        ("9223372036854775.807us", 2**63 - 1),
+        ("9223372036s854ms775us807ns", 2**63 - 1),
+        ("-9223372036854775807ns", -(2**63) + 1),
+        ("0" * 5000 + "1s", SECOND),
+        ("0." + "0" * 5000 + "1s", 0),
+        ("0." + "9" * 5000 + "s", SECOND),
     ],
 )
 def test_what_go_reads_is_read(text: str, expected: int) -> None:
@@ -52,6 +62,12 @@ def test_what_go_reads_is_read(text: str, expected: int) -> None:
         ("1h2", 'time: missing unit in duration "1h2"'),
         ("9223372036854775808ns", 'time: invalid duration "9223372036854775808ns"'),
         ("3000000h", 'time: invalid duration "3000000h"'),
+        ("9223372036854775.808us", 'time: invalid duration "9223372036854775.808us"'),
+        ("9223372036854ms775us808ns", 'time: invalid duration "9223372036854ms775us808ns"'),
+        ("99999999999999999999", 'time: invalid duration "99999999999999999999"'),
+        ("9" * 5000 + "s", f'time: invalid duration "{"9" * 5000}s"'),
+        ("٣s", 'time: invalid duration "٣s"'),
+        ("1٣s", 'time: unknown unit "٣s" in duration "1٣s"'),
     ],
 )
 def test_what_go_refuses_is_refused_in_its_words(text: str, message: str) -> None:

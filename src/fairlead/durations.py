@@ -9,9 +9,11 @@ import re
 
 from fairlead.errors import InvalidError
 
-__all__ = ["SECOND_NS", "format_duration", "parse_duration"]
+__all__ = ["INT64", "SECOND_NS", "format_duration", "parse_duration"]
 
 SECOND_NS = 1_000_000_000
+INT64 = range(-(2**63), 2**63)
+"""What Go keeps an integer in: its clients cannot read another."""
 
 _UNITS_NS = {
     "ns": 1,
@@ -23,8 +25,11 @@ _UNITS_NS = {
     "m": 60_000_000_000,
     "h": 3_600_000_000_000,
 }
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)([^\d.]*)")
-_MAX_NS = 2**63 - 1
+# A digit must come first, of the whole or of the fraction; Go knows no digits but these.
+_PART = re.compile(r"(?=\.?[0-9])([0-9]*)\.?([0-9]*)([^0-9.]*)")
+_MAX_NS = INT64[-1]
+# Longer numbers are too large in any unit, and Python refuses to read thousands of digits.
+_MOST_DIGITS = len(str(_MAX_NS))
 
 
 def parse_duration(text: str) -> int:
@@ -49,25 +54,32 @@ def parse_duration(text: str) -> int:
         part = _PART.match(rest, position)
         if part is None:
             raise InvalidError(f'time: invalid duration "{text}"')
-        number, unit = part.groups()
+        whole, fraction, unit = part.groups()
+        digits = whole.lstrip("0")
+        if len(digits) > _MOST_DIGITS or int(digits or "0") > _MAX_NS:
+            raise InvalidError(f'time: invalid duration "{text}"')
         if not unit:
             raise InvalidError(f'time: missing unit in duration "{text}"')
         if unit not in _UNITS_NS:
             raise InvalidError(f'time: unknown unit "{unit}" in duration "{text}"')
-        total += _scaled(number, _UNITS_NS[unit])
+        total += int(digits or "0") * _UNITS_NS[unit] + _fraction_ns(fraction, _UNITS_NS[unit])
+        if total > _MAX_NS:
+            raise InvalidError(f'time: invalid duration "{text}"')
         position = part.end()
-    if total > _MAX_NS:
-        raise InvalidError(f'time: invalid duration "{text}"')
     return sign * total
 
 
-def _scaled(number: str, unit_ns: int) -> int:
-    """`number` units in whole nanoseconds, without the rounding of floats."""
-    whole, _, fraction = number.partition(".")
-    total = int(whole or "0") * unit_ns
-    if fraction:
-        total += int(fraction) * unit_ns // 10 ** len(fraction)
-    return total
+def _fraction_ns(digits: str, unit_ns: int) -> int:
+    """What stands behind the point, rounded as Go's floats do; digits too many are dropped."""
+    value = 0
+    scale = 1.0
+    for digit in digits:
+        longer = value * 10 + int(digit)
+        if longer > _MAX_NS:
+            break
+        value = longer
+        scale *= 10
+    return int(value * (unit_ns / scale))
 
 
 def format_duration(duration_ns: int) -> str:

@@ -13,6 +13,7 @@ import threading
 import time
 from base64 import b64decode
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from fairlead.client import Client, Reply
@@ -29,6 +30,8 @@ _WAIT_S = 15.0
 _LEAST_WAIT_S = 0.001
 _RETRY_S = 5.0
 _MONITOR_RETRY_S = 1.0
+# A network that loses everything must not let us wait for long after the session has ended.
+_RENEW_LIMIT_S = 5.0
 
 _Row = dict[str, Any]
 
@@ -53,7 +56,7 @@ class Holding:
         except FairleadError as error:
             text = f"failed to create session: {error}"
             raise UnavailableError(text, hint=error.hint) from error
-        self._start(self._renew)
+        self._start(self._renew, limit_s=_RENEW_LIMIT_S)
 
     def close(self) -> None:
         """End the session; what it held is let go of."""
@@ -64,30 +67,41 @@ class Holding:
 
     def watch(self, key: str, flags: int, holds: Callable[[_Row], bool]) -> None:
         """Set `lost` as soon as `holds(row)` is false for the row of `key`."""
-        self._start(lambda: self._monitor(key, flags, holds))
+        self._start(lambda client: self._monitor(client, key, flags, holds))
 
-    def _start(self, target: Callable[[], None]) -> None:
-        threading.Thread(target=target, daemon=True).start()
+    def _start(self, look: Callable[[Client], None], limit_s: float | None = None) -> None:
+        """Look after what is held in a thread; when that ends, nobody knows that it is held."""
 
-    def _renew(self) -> None:
-        client = self.client.clone()
+        def run() -> None:
+            client = self.client.clone(limit_s)
+            try:
+                look(client)
+            finally:
+                client.close()
+                if not self._done.is_set():
+                    self.lost.set()
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def _renew(self, client: Client) -> None:
         session = self.session
         alive_until = time.monotonic() + _TTL_S
-        while not self._done.wait(_TTL_S / 2):
+        pause_s = _TTL_S / 2
+        while not self._done.wait(pause_s):
+            asked = time.monotonic()
             try:
                 reply = client.put(f"/v1/session/renew/{session}")
             except FairleadError:
                 if time.monotonic() > alive_until:
                     break
+                pause_s = _MONITOR_RETRY_S
                 continue
             if reply.status == 404:
                 break
-            alive_until = time.monotonic() + _TTL_S
-        if not self._done.is_set():
-            self.lost.set()
+            alive_until = asked + _TTL_S
+            pause_s = _TTL_S / 2
 
-    def _monitor(self, key: str, flags: int, holds: Callable[[_Row], bool]) -> None:
-        client = self.client.clone()
+    def _monitor(self, client: Client, key: str, flags: int, holds: Callable[[_Row], bool]) -> None:
         index, failures = 0, 0
         while not self._done.is_set():
             try:
@@ -97,14 +111,14 @@ class Holding:
                 failures += 1
                 if failures > self._retries:
                     break
+                # An agent that comes back may be another, with an index below ours.
+                index = 0
                 self._done.wait(_MONITOR_RETRY_S)
                 continue
             failures = 0
             if row is None or row["Flags"] != flags or not holds(row):
                 break
-            index = reply.index
-        if not self._done.is_set():
-            self.lost.set()
+            index = reply.next_index(index)
 
 
 class Lock:
@@ -120,13 +134,15 @@ class Lock:
     def acquire(self, deadline: float | None) -> bool:
         """Wait until the lock is ours; False when `deadline` (monotonic) passes first.
 
+        It is tried once, however late it is.
+
         Raises:
             ConflictError: the key is used for something else.
         """
         session = self._holding.session
         index = 0
-        while True:
-            wait = _next_wait(deadline)
+        for attempt in count():
+            wait = _next_wait(deadline, attempt)
             if wait is None:
                 return False
             reply = self._client.get(
@@ -139,7 +155,7 @@ class Lock:
             if holder == session:
                 break
             if holder:
-                index = reply.index
+                index = reply.next_index(index)
                 continue
             if self._client.put(f"/v1/kv/{self.key}", flags=LOCK_FLAGS, acquire=session).json():
                 break
@@ -180,6 +196,8 @@ class Semaphore:
     def acquire(self, deadline: float | None) -> bool:
         """Wait until one of the places is ours; False when `deadline` passes first.
 
+        It is tried once, however late it is.
+
         Raises:
             ConflictError: the key is used for something else, or with another limit.
         """
@@ -188,8 +206,8 @@ class Semaphore:
         if reply.json() is not True:
             raise UnavailableError("failed to make contender entry")
         index = 0
-        while True:
-            wait = _next_wait(deadline)
+        for attempt in count():
+            wait = _next_wait(deadline, attempt)
             if wait is None:
                 return False
             path = f"/v1/kv/{posixpath.join(self.prefix, '')}"
@@ -199,13 +217,20 @@ class Semaphore:
             rows = {row["Key"]: row for row in reply.rows()}
             holders = self._living_holders(rows)
             if len(holders) >= self._limit:
-                index = reply.index
+                index = reply.next_index(index)
                 continue
             if self._write(rows.get(self.key), [*holders, session]):
                 break
             index = 0
-        self._holding.watch(self.key, SEMAPHORE_FLAGS, lambda row: session in self._holders(row))
+        self._holding.watch(self.key, SEMAPHORE_FLAGS, lambda row: self._lists(row, session))
         return True
+
+    def _lists(self, row: _Row, session: str) -> bool:
+        """Whether we have a place: in a key that became something else, nobody has."""
+        try:
+            return session in self._holders(row)
+        except ConflictError:
+            return False
 
     def _contender(self) -> str:
         return f"/v1/kv/{posixpath.join(self.prefix, self._holding.session)}"
@@ -269,10 +294,12 @@ class Semaphore:
         return _delete_if(self._client, self.key, lambda row: not self._holders(row))
 
 
-def _next_wait(deadline: float | None) -> str | None:
+def _next_wait(deadline: float | None, attempt: int) -> str | None:
     """How long to wait next, as a parameter; None when the deadline has passed."""
     left = _WAIT_S if deadline is None else deadline - time.monotonic()
-    return f"{max(min(left, _WAIT_S), _LEAST_WAIT_S):.3f}s" if left > 0 else None
+    if left <= 0 and attempt:
+        return None
+    return f"{max(min(left, _WAIT_S), _LEAST_WAIT_S):.3f}s"
 
 
 def _pause_s(deadline: float | None) -> float:

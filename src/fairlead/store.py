@@ -24,13 +24,14 @@ from fairlead.core.draft import Draft
 from fairlead.core.reads import Watch
 from fairlead.core.rows import MarkRow
 from fairlead.core.state import RESTORED, State
-from fairlead.engines import Batch, Contents, Engine, StoredRow
-from fairlead.errors import InvalidError, UnavailableError
+from fairlead.engines import DAMAGED_HINT, Batch, Contents, Engine, StoredRow
+from fairlead.errors import InvalidError, SettingsError, UnavailableError
 from fairlead.metrics import Metrics
 from fairlead.watches import Round, Watches
 
 __all__ = ["LEADING", "Contact", "Store"]
 
+_SHOWN = 60
 _BATCH_LIMIT = 1024
 """Commands decided and committed at once: more would make the loop's other work wait."""
 
@@ -64,9 +65,17 @@ class Store:
         self._writer: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Load what the engine holds and start to write."""
+        """Load what the engine holds and start to write.
+
+        Raises:
+            SettingsError: it holds what this version cannot read.
+        """
         contents = await self.engine.load()
-        self.state = _state_of(contents)
+        try:
+            self.state = _state_of(contents)
+        except InvalidError as error:
+            place = self.engine.place
+            raise SettingsError(f"cannot read {place}: {error}", hint=DAMAGED_HINT) from error
         self._writer = asyncio.create_task(self._write(), name="store-writer")
 
     async def close(self) -> None:
@@ -95,14 +104,7 @@ class Store:
 
     def contents(self) -> Contents:
         """A copy of all rows as of now; iterating it encodes them."""
-        state = self.state
-        tables = [(table.name, list(table.rows.items())) for table in state.tables.values()]
-        rows = (
-            StoredRow(name, key, codec.encode_json(row))
-            for name, rows in tables
-            for key, row in rows
-        )
-        return Contents(state.index, rows)
+        return _contents_of(self.state)
 
     def changed(self, watches: tuple[Watch, ...]) -> asyncio.Future[None]:
         """Done at the next change to what is watched; cancel it to wait no more."""
@@ -117,14 +119,13 @@ class Store:
             InvalidError: a row or a table is not one of ours; nothing changes.
         """
         async with self._turn:
-            rows = list(contents.rows)
-            state = _state_of(Contents(max(contents.index, self.state.index) + 1, rows))
-            mark = MarkRow(RESTORED, state.index)
-            state.marks.put(RESTORED, mark)
+            index = max(contents.index, self.state.index) + 1
+            state = _state_of(Contents(index, contents.rows))
+            state.marks.put(RESTORED, MarkRow(RESTORED, index))
             state.settle()
-            rows = [row for row in rows if row[:2] != ("marks", RESTORED)]
-            rows.append(StoredRow("marks", RESTORED, codec.encode_json(mark)))
-            await self.engine.replace(Contents(state.index, rows))
+            # Encoded anew, so that what is on disk is what is in memory, and not another
+            # spelling of it.
+            await self.engine.replace(_contents_of(state))
             self.state = state
         self.watches.wake_all()
 
@@ -198,15 +199,31 @@ def _batch(draft: Draft) -> Batch:
     return Batch(draft.index, draft.prefix_deletes(), draft.deletes(), puts)
 
 
+def _contents_of(state: State) -> Contents:
+    """A copy of all rows as of now; iterating it encodes them."""
+    tables = [(table.name, list(table.rows.items())) for table in state.tables.values()]
+    rows = (
+        StoredRow(name, key, codec.encode_json(row)) for name, rows in tables for key, row in rows
+    )
+    return Contents(state.index, rows)
+
+
 def _state_of(contents: Contents) -> State:
-    """The state that `contents` describes, taking its rows one by one."""
+    """The state that `contents` describes, taking its rows one by one.
+
+    Raises:
+        InvalidError: a row or a table is not one of ours.
+    """
     state = State()
     state.index = contents.index
     for table in state.tables.values():
         table.index = contents.index
     for name, rows in groupby(contents.rows, key=itemgetter(0)):
-        if name not in state.tables or state.tables[name].rows:
-            raise InvalidError(f'a table "{name}" that this version does not know, or twice')
+        if name not in state.tables:
+            raise InvalidError(f"table {name[:_SHOWN]!r} is not known to this version")
+        if state.tables[name].rows:
+            raise InvalidError(f'table "{name}" is there twice')
         codec.load_rows(state.tables[name], ((row.key, row.text) for row in rows))
+    state.check()
     state.settle()
     return state

@@ -6,8 +6,8 @@ from typing import Any
 
 from fairlead.agent.checks.definition import CheckDefinition
 from fairlead.agent.checks.idle import IdleRunner
-from fairlead.agent.definitions import ServiceDefinition
-from fairlead.agent.local import API, LocalAgent
+from fairlead.agent.definitions import API, ServiceDefinition
+from fairlead.agent.local import LocalAgent
 from fairlead.clock import FakeClock
 from fairlead.durations import SECOND_NS
 from fairlead.settings.settings import Settings, build

@@ -11,8 +11,8 @@ from msgspec import structs
 
 from fairlead.agent.antientropy import AntiEntropy, sync_interval_s
 from fairlead.agent.checks.definition import CheckDefinition
-from fairlead.agent.definitions import ServiceDefinition
-from fairlead.agent.local import API, LocalAgent
+from fairlead.agent.definitions import API, ServiceDefinition
+from fairlead.agent.local import LocalAgent
 from fairlead.agent.registry import NodeContents, StoreRegistry
 from fairlead.clock import FakeClock
 from fairlead.core.commands import CatalogDeregister, CatalogRegister, Command
@@ -123,6 +123,15 @@ async def test_a_burst_is_few_writes(running: Synced) -> None:
     await running.sync.flush()
     assert len(running.registry.commands) == 2
     assert {check.status for check in running.checks.values()} == {"passing"}
+
+
+async def test_flushing_waits_for_what_is_on_its_way(running: Synced) -> None:
+    for number in range(20):
+        web(running.local, port=number)
+        # The push begins, and is not done.
+        await asyncio.sleep(0)
+        await running.sync.flush()
+        assert running.services["web"].port == number
 
 
 async def test_flushing_without_a_change_is_no_wait(synced: Synced) -> None:

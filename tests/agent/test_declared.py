@@ -99,7 +99,7 @@ def test_a_proxy_says_for_whom_it_stands() -> None:
         ),
         ('service { name = "x" port = "80" }', "'service.port' expected type 'int'"),
         ('service { name = "x" check { ttl = "soon" } }', "service.check.ttl: time: invalid"),
-        ('services = ["web"]', "'services' expected a map, got"),
+        ('services = ["web"]', "'services[0]' expected a map, got"),
         ("service { port = 80 }", 'Failed to register service "": Missing service name'),
         (
             'service { name = "x" check { notes = "n" } }',

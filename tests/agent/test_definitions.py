@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from fairlead.agent.checks.definition import CheckDefinition
+from fairlead.agent.checks.definition import CheckDefinition, type_of
 from fairlead.agent.definitions import (
     AddressDefinition,
     ConnectDefinition,
     ProxyDefinition,
     ServiceDefinition,
     WeightsDefinition,
-    check_kind,
     checks_of,
     dns_warning,
     service_of,
@@ -123,7 +122,7 @@ def test_an_empty_check_is_none() -> None:
     ],
 )
 def test_the_kind_of_a_check_follows_from_its_fields(check: CheckDefinition, kind: str) -> None:
-    assert check_kind(check) == kind
+    assert type_of(check) == kind
 
 
 def test_names_dns_cannot_carry_are_taken_with_a_warning() -> None:

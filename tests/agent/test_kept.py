@@ -19,8 +19,9 @@ DEFINITION = CheckDefinition(check_id="c/1", http="http://x", interval_ns=5, hea
 async def test_what_is_kept_is_read_back(tmp_path: Path) -> None:
     kept = Kept(str(tmp_path))
     await kept.save_service(SERVICE, "token")
-    await kept.save_check(CHECK, DEFINITION)
-    await kept.save_check(CheckRow("n1", "_node_maintenance", "m", "critical"), None)
+    await kept.save_check(KeptCheck(CHECK, DEFINITION))
+    maintenance = CheckRow("n1", "_node_maintenance", "m", "critical")
+    await kept.save_check(KeptCheck(maintenance, None))
     await kept.save_state(KeptState("c/1", "passing", "fine", 5))
     await kept.close()
     again = Kept(str(tmp_path))

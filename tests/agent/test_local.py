@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fairlead.agent.checks.definition import CheckDefinition
-from fairlead.agent.definitions import ServiceDefinition
-from fairlead.agent.local import API, CONFIGURATION
+from fairlead.agent.definitions import API, CONFIGURATION, ServiceDefinition
 from fairlead.durations import SECOND_NS
 from fairlead.errors import InvalidError, NotFoundError
 from tests.agent.locals import TTL, Told, told_by, web
@@ -142,6 +141,15 @@ def test_a_polled_check_that_is_registered_again_goes_on_running(told: Told) -> 
     assert told.runner.running["service:web"] is running
     web(told.local, CheckDefinition(http="http://127.0.0.1:2/", interval_ns=HTTP.interval_ns))
     assert told.runner.running["service:web"] is not running
+
+
+def test_a_check_is_run_every_second_at_most_and_its_output_has_a_limit(told: Told) -> None:
+    often = CheckDefinition(http=HTTP.http, interval_ns=1, output_max_size=10)
+    large = CheckDefinition(http=HTTP.http, interval_ns=SECOND_NS, output_max_size=10**9)
+    web(told.local, often, large)
+    running = [*told.runner.running.values()]
+    assert [check.interval_ns for check in running] == [SECOND_NS, SECOND_NS]
+    assert [check.output_max_size for check in running] == [10, 4096]
 
 
 def test_scripts_run_for_those_who_may(told: Told) -> None:

@@ -10,7 +10,9 @@ from fairlead.agent.session_timers import SessionTimers
 from fairlead.clock import FakeClock
 from fairlead.core.commands import SessionCreate, SessionDestroy
 from fairlead.core.rows import SessionRow
+from fairlead.engines import Batch
 from fairlead.engines.memory import MemoryEngine
+from fairlead.errors import UnavailableError
 from fairlead.store import Store
 from tests.core.deciding import node_rows
 
@@ -93,3 +95,37 @@ async def test_the_first_due_comes_first(store: Store, clock: FakeClock) -> None
         await made(store, timers, name, ttl)
     clock.advance(1000)
     assert timers.due() == ["a", "b", "c"]
+
+
+class FullDisk(MemoryEngine):
+    """Refuses every batch while it is `full`."""
+
+    full = False
+
+    async def commit(self, batch: Batch) -> None:
+        if self.full:
+            raise UnavailableError("cannot write: the disk is full")
+
+
+async def test_sessions_that_could_not_be_destroyed_stay_due_unless_renewed(
+    clock: FakeClock,
+) -> None:
+    engine = FullDisk()
+    store = Store(engine)
+    await store.open()
+    await store.submit(node_rows())
+    timers = SessionTimers(store, clock)
+    for name in ("s1", "s2", "s3"):
+        session = await made(store, timers, name, "10s")
+    clock.advance(21)
+    engine.full = True
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            await timers.run()
+    assert len(timers) == 3
+    timers.track(session)
+    engine.full = False
+    assert timers.due() == ["s1", "s2"]
+    clock.advance(21)
+    assert timers.due() == ["s3"]
+    await store.close()

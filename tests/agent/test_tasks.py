@@ -8,6 +8,7 @@ import pytest
 
 from fairlead.agent import tasks
 from fairlead.agent.tasks import Tasks
+from fairlead.errors import UnavailableError
 
 
 async def test_a_loop_that_fails_is_logged_and_started_again(
@@ -31,6 +32,25 @@ async def test_a_loop_that_fails_is_logged_and_started_again(
     await running.stop()
     assert "a background loop failed and is started again: loop=clumsy" in caplog.text
     assert "ZeroDivisionError: a bug" in caplog.text
+
+
+async def test_an_error_that_is_expected_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tasks, "_RESTART_S", 0)
+    again = asyncio.Event()
+
+    async def loop() -> None:
+        if "disk" not in caplog.text:
+            raise UnavailableError("the disk is full")
+        again.set()
+
+    running = Tasks()
+    running.start("sessions", loop)
+    await asyncio.wait_for(again.wait(), 5)
+    await running.stop()
+    assert "is started again: loop=sessions error=the disk is full" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 async def test_stopping_ends_every_loop() -> None:

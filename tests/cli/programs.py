@@ -71,9 +71,13 @@ def running(address: str, *words: str, cwd: Path) -> Iterator[subprocess.Popen[s
     try:
         yield process
     finally:
+        # What it started may hold its outputs open for long, so nobody reads them to their end.
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            assert stream is not None
+            stream.close()
 
 
 def stop(process: subprocess.Popen[str], number: signal.Signals) -> Done:

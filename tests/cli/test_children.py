@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from fairlead.cli import children
 from fairlead.cli.children import Child, failure
+from fairlead.cli.signals import Interrupted
 from fairlead.errors import InvalidError
 from tests.cli.programs import wait_until
 
@@ -63,3 +66,34 @@ def test_an_end_is_told_in_words_of_go() -> None:
     assert failure(3) == "exit status 3"
     assert failure(-signal.SIGTERM) == "signal: terminated"
     assert failure(-signal.SIGSEGV) == "signal: segmentation fault"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says who is dead but not asked for")
+def test_the_dead_that_nobody_asks_for_are_not_waited_for() -> None:
+    """As in a container whose first process we are: what the command leaves behind is ours."""
+    script = (
+        "import ctypes, subprocess\nfrom fairlead.cli.children import Child\n"
+        "ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER\n"
+        "child = Child(('sleep 100 & echo x; wait',), shell=True, env={}, stdin=None)\n"
+        "print(child.end())\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True"
+
+
+def test_who_is_interrupted_while_it_ends_ends_it_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = tmp_path / "ready"
+    child = start(f"trap '' TERM; touch {ready}; while :; do sleep 0.02; done")
+    wait_until(ready.exists)
+
+    def interrupt(_: float) -> None:
+        raise Interrupted(signal.SIGINT)
+
+    monkeypatch.setattr(time, "sleep", interrupt)
+    with pytest.raises(Interrupted):
+        child.end()
+    assert child.poll() == -signal.SIGKILL
+    child.feed(b"")

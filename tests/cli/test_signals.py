@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -64,3 +65,24 @@ def test_the_process_ends_as_the_signal_would_end_it(number: int, code: int) -> 
     script = f"from fairlead.cli.signals import end_by\nprint('said')\nend_by({number})\n"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (code, b"said\n")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_is_raised_where_nobody_can_catch_it_is_raised_again() -> None:
+    class Left:
+        def __del__(self) -> None:
+            send(signal.SIGTERM)
+
+    def leave() -> None:
+        Left()
+        time.sleep(5)
+
+    with Interrupts() as interrupts, pytest.raises(Interrupted), interrupts.at_once():
+        leave()
+
+
+def test_what_is_cleaned_up_afterwards_is_left_alone() -> None:
+    with Interrupts() as interrupts:
+        with pytest.raises(Interrupted), interrupts.at_once():
+            send(signal.SIGTERM)
+        time.sleep(0.25)

@@ -108,7 +108,8 @@ def test_help_of_what_runs_a_command_is_not_asked_for_behind_it(fairlead: Fairle
 def test_every_verb_explains_itself(name: str) -> None:
     verb = ALL[name]
     text = verb.get_help(click.Context(verb, info_name=f"fairlead {name}", terminal_width=100))
-    assert text.startswith(f"Usage: fairlead {name} [OPTIONS]")
+    follows = "COMMAND" if isinstance(verb, Group) else "[OPTIONS]"
+    assert text.startswith(f"Usage: fairlead {name} {follows}")
     purpose = text.split("\n\n")[1].strip()
     assert re.match(r"[A-Z].*\.", purpose, re.DOTALL), purpose
     assert "Examples:\n" in text

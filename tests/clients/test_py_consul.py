@@ -88,6 +88,8 @@ def test_transactions(client: Any) -> None:
         ]
     )
     assert [row["KV"]["Value"] for row in results["Results"]] == [None, value]
+    with pytest.raises(consul.exceptions.ClientError, match=r"409 .*index is stale"):
+        client.txn.put([{"KV": {"Verb": "cas", "Key": "txn/a", "Index": 1, "Value": value}}])
 
 
 def test_what_clients_ask_at_start_up(client: Any) -> None:

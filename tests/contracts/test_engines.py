@@ -153,6 +153,25 @@ async def test_a_second_process_is_kept_out_until_the_first_is_gone(
     await open_engine(address(name, tmp_path)).close()
 
 
+@pytest.mark.parametrize("rest", ["", "/", ".", "//", "a\0b", "\ud800"])
+def test_an_address_that_names_no_file_is_refused(rest: str) -> None:
+    with pytest.raises(SettingsError, match="names no file"):
+        open_engine(f"sqlite:{rest}")
+
+
+async def test_every_name_is_that_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite itself keeps `:memory:` nowhere."""
+    monkeypatch.chdir(tmp_path)
+    engine = open_engine("sqlite::memory:")
+    await engine.commit(put(1, ("kv", "a", "1")))
+    await engine.close()
+    engine = open_engine(f"sqlite:{tmp_path}/:memory:")
+    assert await held(engine) == (1, {("kv", "a"): "1"})
+    await engine.close()
+
+
 _keys = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=3)
 _changes = st.lists(
     st.one_of(

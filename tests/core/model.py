@@ -87,7 +87,7 @@ class Model:
             case SessionDestroy(session, now_ns):
                 return self._destroy(session, now_ns)
             case Txn(ops, now_ns):
-                return self._txn(ops, now_ns)
+                return self._txn([op for op in ops if isinstance(op, KVOp)], now_ns)
         raise AssertionError(command)
 
     def _set(self, key: str, value: bytes | None, flags: int, cas: int | None) -> bool:

@@ -118,6 +118,8 @@ def test_an_agent_killed_while_it_restores_holds_the_old_state_or_the_new(
 ) -> None:
     chance = random.Random(seed())
     data = snapshot("even", 50)
+    assert restore(agent, data)
+    # As all that follow: one that replaces as many rows.
     restore_s = seconds(lambda: restore(agent, data))
     now = Found(agent)
     changed = told = 0

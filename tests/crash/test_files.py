@@ -125,11 +125,28 @@ def test_a_corrupted_file_is_refused(
 _STATEMENTS = {
     "no index": "DELETE FROM rows WHERE tbl = 'meta'",
     "an index that is none": "UPDATE rows SET row = 'x' WHERE tbl = 'meta'",
+    "an index below zero": "UPDATE rows SET row = '-5' WHERE tbl = 'meta'",
+    "an index without end": f"UPDATE rows SET row = '{'9' * 5000}' WHERE tbl = 'meta'",
+    "an index that is no text": "UPDATE rows SET row = x'ff' WHERE tbl = 'meta'",
     "no table": "DROP TABLE rows",
     "a row that is no JSON": "UPDATE rows SET row = '{' WHERE key = 'key1'",
     "a row of another type": "UPDATE rows SET row = '{\"Key\": 1}' WHERE key = 'key1'",
     "a row that is no text": "UPDATE rows SET row = x'ff00' WHERE key = 'key1'",
     "text that is not UTF-8": "UPDATE rows SET row = CAST(row || x'ff' AS TEXT) WHERE key = 'key1'",
+    "a row nested without end": f"UPDATE rows SET row = '{'[' * 99999}' WHERE key = 'key1'",
+    "a key that is no text": "UPDATE rows SET key = x'6b' WHERE key = 'key1'",
+    "a key that is not UTF-8": "UPDATE rows SET key = CAST(x'6bff0a0a' AS TEXT) WHERE key = 'key1'",
+    "a key with a NUL": "UPDATE rows SET key = 'a' || char(0) WHERE key = 'key1'",
+    "a session with no TTL to go by": (
+        "INSERT INTO rows VALUES ('sessions', 's', '{"
+        '"ID": "s", "Name": "", "Node": "n", "LockDelay": 0, "Behavior": "release", "TTL": "soon", '
+        """"NodeChecks": null, "ServiceChecks": null}')"""
+    ),
+    "another table of that name": "DROP TABLE rows; CREATE TABLE rows (tbl, key, row)",
+    "a name of a table that is not UTF-8": (
+        "PRAGMA writable_schema = 1; UPDATE sqlite_schema SET name = CAST(x'ff0a' AS TEXT)"
+    ),
+    "a format that never was": "PRAGMA user_version = -1",
     "a table nobody knows": "UPDATE rows SET tbl = 'unknown' WHERE key = 'key1'",
 }
 
@@ -139,8 +156,24 @@ def test_rows_that_make_no_sense_are_refused(
     agent: AgentProcess, folder: Path, statement: str
 ) -> None:
     with closing(sqlite3.connect(folder / "data" / "fairlead.db", isolation_level=None)) as db:
-        db.execute(statement)
+        db.executescript(statement)
     refusal(agent)
+
+
+def test_the_sentence_names_the_file_and_the_row(agent: AgentProcess, folder: Path) -> None:
+    file = folder / "data" / "fairlead.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as db:
+        db.execute("UPDATE rows SET row = '{' WHERE key = 'key1'")
+    assert f"""cannot read {file}: table "kv", row 'key1': """ in refusal(agent)
+
+
+def test_a_file_that_cannot_be_written_is_refused(agent: AgentProcess, folder: Path) -> None:
+    """By the version in its header: permissions keep nobody out who is root."""
+    file = folder / "data" / "fairlead.db"
+    data = bytearray(file.read_bytes())
+    data[18] = 3
+    file.write_bytes(data)
+    assert "readonly" in refusal(agent)
 
 
 def test_bytes_flipped_anywhere_are_refused_or_read_without_a_fault(

@@ -82,7 +82,7 @@ async def test_a_full_disk_fails_the_write_and_no_later_one(tmp_path: Path) -> N
     with pytest.raises(UnavailableError, match="full"):
         await engine.commit(Batch(2, (), [("kv", "a")], big))
     contents = await engine.load()
-    assert (contents.index, list(contents.rows)) == (1, [StoredRow("kv", "a", "1")])
+    assert (contents.index, list(contents.rows)) == (1, [StoredRow("kv", "a", b"1")])
     engine._db.execute(f"PRAGMA max_page_count = {pages + 1000}")
     await engine.commit(Batch(2, (), (), [StoredRow("kv", "b", "2")]))
     await engine.close()

@@ -12,15 +12,16 @@ from tests.processes import AgentProcess, fairlead_agent
 
 __all__ = ["Victim", "connect", "hear"]
 
-_LIMIT_S = 5.0
+_LIMIT_S = 30.0
 _FAULTS = ("Traceback", "a request failed", "Fatal error", "never retrieved", "[ERROR]")
 _SHOWN = 2000
 _PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 
 
-def connect(port: int, *, source: str = "127.0.0.1") -> socket.socket:
+def connect(port: int, *, source: str = "") -> socket.socket:
     """A connection on which every `send` is a packet of its own."""
-    client = socket.create_connection(("127.0.0.1", port), _LIMIT_S, source_address=(source, 0))
+    address = (source, 0) if source else None
+    client = socket.create_connection(("127.0.0.1", port), _LIMIT_S, source_address=address)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return client
 

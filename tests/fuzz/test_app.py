@@ -28,7 +28,7 @@ from tests.fuzz.wires import Admit, Wire
 
 pytestmark = pytest.mark.xdist_group("fuzz-app")
 
-_LIMIT_S = 5.0
+_LIMIT_S = 30.0
 
 
 class Errors(logging.Handler):

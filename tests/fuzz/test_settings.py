@@ -41,8 +41,8 @@ limits = { kv_max_value_size = 0x1000, http_max_conns_per_client = 1e3 }
    lines */
 session_ttl_min = "1.5s"
 retry_join = ["a", "b",]
-service "web" { port = 80 check { interval = "10s" } }
-service "db" { port = 5432 }
+service { name = "web" port = 80 check { tcp = "x:1" interval = "10s" } }
+service { name = "db" port = 5432 }
 telemetry { metrics_prefix = <<EOT
 fairlead
 EOT

@@ -15,7 +15,7 @@ from tests.fuzz.limits import examples, within
 from tests.fuzz.nonsense import Sent, damaged, joined, pieces, requests
 from tests.fuzz.wires import LATER, Admit, Echo, Wire, converse
 
-_LIMIT_S = 5.0
+_LIMIT_S = 30.0
 _SLUGGISH_BYTES = 100
 _GET = b"GET /a HTTP/1.1\r\n\r\n"
 _PUT = b"PUT /later HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"

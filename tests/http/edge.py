@@ -19,7 +19,7 @@ from tests.processes import free_port
 
 __all__ = ["Client", "Edge", "Reply", "edge_of"]
 
-_PATIENCE_S = 5.0
+_PATIENCE_S = 30.0
 
 
 @dataclass
@@ -47,11 +47,11 @@ class Client:
     def send(self, data: bytes) -> None:
         self._writer.write(data)
 
-    async def receive(self) -> Reply:
-        """The next answer."""
-        return await asyncio.wait_for(self._receive(), _PATIENCE_S)
+    async def receive(self, *, bodiless: bool = False) -> Reply:
+        """The next answer; that to a HEAD is `bodiless` whatever its length says."""
+        return await asyncio.wait_for(self._receive(bodiless), _PATIENCE_S)
 
-    async def _receive(self) -> Reply:
+    async def _receive(self, bodiless: bool) -> Reply:
         status = int((await self._reader.readline()).split()[1])
         headers = {}
         while (line := (await self._reader.readline()).strip()) != b"":
@@ -59,7 +59,7 @@ class Client:
             headers[name] = value
         if headers.get("Transfer-Encoding") == "chunked":
             return Reply(status, headers, await self._chunks())
-        if status == 100:
+        if status == 100 or bodiless:
             return Reply(status, headers, b"")
         length = headers.get("Content-Length")
         read = self._reader.readexactly(int(length)) if length else self._reader.read()
@@ -89,6 +89,12 @@ class Client:
 
     def close(self) -> None:
         self._writer.close()
+
+    async def wait_closed(self) -> None:
+        """Close, and see the end of it; a connection that broke has ended."""
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await asyncio.wait_for(self._writer.wait_closed(), _PATIENCE_S)
 
 
 def request(method: str, target: str, body: bytes | None = None, **headers: str) -> bytes:
@@ -138,9 +144,9 @@ class Edge:
             while not condition():
                 await asyncio.sleep(0.001)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         for client in self._clients:
-            client.close()
+            await client.wait_closed()
 
 
 @contextlib.asynccontextmanager
@@ -153,12 +159,12 @@ async def edge_of(**raw: Any) -> AsyncIterator[Edge]:
     agent = Agent(settings, open_engine(settings.engine), clock)
     await agent.start()
     server = HttpServer(agent)
-    await server.start()
     edge = Edge(agent, server, clock)
-    await edge.until(lambda: agent.store.state.nodes.rows)
     try:
+        await server.start()
+        await edge.until(lambda: agent.store.state.nodes.rows)
         yield edge
     finally:
-        edge.close()
+        await edge.close()
         await server.stop()
         await agent.stop()

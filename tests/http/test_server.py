@@ -81,8 +81,11 @@ async def test_https_is_served_beside_http(certificate: Path) -> None:
 
 async def first_bytes(port: int, context: ssl.SSLContext) -> bytes:
     reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
-    writer.write(request("GET", "/v1/status/leader"))
-    return await reader.readexactly(10)
+    try:
+        writer.write(request("GET", "/v1/status/leader"))
+        return await reader.readexactly(10)
+    finally:
+        writer.close()
 
 
 async def test_clients_without_a_certificate_can_be_turned_away(certificate: Path) -> None:

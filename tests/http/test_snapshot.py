@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import IO
+
+import pytest
+
+from fairlead.agent import archive
 from fairlead.core.commands import KVLock
+from fairlead.engines import Contents
 from tests.core.deciding import session
-from tests.http.edge import Edge, edge_of
+from tests.http.edge import Edge, edge_of, request
 
 
 async def test_a_snapshot_taken_on_one_agent_is_restored_on_another(edge: Edge) -> None:
@@ -44,3 +50,34 @@ async def test_a_large_snapshot_is_streamed(edge: Edge) -> None:
     async with edge_of() as other:
         assert (await other.ask("PUT", "/v1/snapshot", archive)).status == 200
         assert len(other.agent.store.state.kv) == 40
+
+
+async def test_a_client_of_http_1_0_gets_a_snapshot_without_chunks(edge: Edge) -> None:
+    client = await edge.client()
+    client.send(b"GET /v1/snapshot HTTP/1.0\r\n\r\n")
+    reply = await client.receive()
+    assert "Transfer-Encoding" not in reply.headers
+    assert (await edge.ask("PUT", "/v1/snapshot", reply.body)).status == 200
+
+
+@pytest.mark.parametrize("size", [10, 20_000_000])
+async def test_a_client_that_goes_leaves_no_snapshot_behind(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    files: list[IO[bytes]] = []
+
+    def write(contents: Contents, about: archive.About) -> IO[bytes]:
+        file = archive_write(contents, about)
+        file.truncate(size)
+        files.append(file)
+        return file
+
+    archive_write = archive.write
+    monkeypatch.setattr(archive, "write", write)
+    at_once, later = await edge.client(), await edge.client()
+    for client in (at_once, later):
+        client.send(request("GET", "/v1/snapshot"))
+    at_once.close()
+    await edge.until(lambda: len(files) == 2)
+    later.close()
+    await edge.until(lambda: all(file.closed for file in files))

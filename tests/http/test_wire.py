@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from fairlead.http.wire import Connection
+from tests.fuzz.wires import Admit, Echo, Wire
 from tests.http.edge import Edge, edge_of, request
 
 
@@ -36,6 +38,38 @@ async def test_what_is_pipelined_behind_a_blocking_read_waits_for_it(edge: Edge)
     await edge.set("a", b"new")
     assert (await client.receive()).index == index + 1
     assert [(await client.receive()).text for _ in range(40)] == ["new"] * 40
+
+
+async def test_garbage_behind_a_blocking_read_is_refused_in_its_turn(edge: Edge) -> None:
+    await edge.set("a")
+    client = await edge.client()
+    client.send(request("GET", "/v1/kv/a?index=1000&wait=1m") + b"\0\r\n\r\n")
+    await edge.parked(1)
+    client.send(request("GET", "/v1/kv/a"))
+    for _ in range(3):
+        assert (await edge.ask("PUT", "/v1/kv/b", b"v")).status == 200
+    assert edge.blocking == 1
+    edge.agent.store.state.index = 1000
+    await edge.set("a", b"new")
+    assert (await client.receive()).index == 1001
+    assert (await client.receive()).status == 400
+    assert await client.is_closed()
+
+
+async def test_the_answer_to_head_has_a_length_but_no_body(edge: Edge) -> None:
+    client = await edge.client()
+    client.send(request("HEAD", "/v1/kv/a") + request("GET", "/v1/status/leader"))
+    head = await client.receive(bodiless=True)
+    assert (head.status, head.headers["Content-Length"]) == (405, "23")
+    assert (await client.receive()).status == 200
+
+
+async def test_garbage_behind_a_request_is_refused_each_time(edge: Edge) -> None:
+    for _ in range(2):
+        client = await edge.client()
+        client.send(request("GET", "/v1/kv/none") + b"\0\r\n\r\n")
+        assert [(await client.receive()).status for _ in range(2)] == [404, 400]
+        assert await client.is_closed()
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 64])
@@ -99,6 +133,8 @@ async def test_an_absolute_url_is_served(edge: Edge) -> None:
         b"nonsense\r\n\r\n",
         b"GET\r\n\r\n",
         b"GET /v1/kv/a HTTP/9.9\r\n\r\n",
+        b"GET /v1/kv/a HTTP/2.0\r\n\r\n",
+        b"GET /v1/kv/a HTTP/0.9\r\nConnection: keep-alive\r\n\r\n",
         b"GET relative HTTP/1.1\r\n\r\n",
         b"GET /v1/kv/a%zz HTTP/1.1\r\n\r\n",
         b"GET /v1/kv/a HTTP/1.1\r\nbad header\r\n\r\n",
@@ -177,6 +213,16 @@ async def test_a_client_that_asks_first_is_told_to_continue(edge: Edge) -> None:
     assert (await client.receive()).text == "true"
 
 
+async def test_who_asks_first_is_told_to_continue_when_it_is_their_turn(edge: Edge) -> None:
+    await edge.set("a")
+    client = await edge.client()
+    head = b"PUT /v1/kv/b HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+    client.send(request("GET", "/v1/kv/a?index=1000&wait=10ms") + head)
+    assert [(await client.receive()).status for _ in range(2)] == [200, 100]
+    client.send(b"value")
+    assert (await client.receive()).text == "true"
+
+
 async def test_a_client_that_asks_first_is_told_that_its_body_is_too_large(edge: Edge) -> None:
     client = await edge.client()
     client.send(b"PUT /v1/kv/a HTTP/1.1\r\nContent-Length: 600000\r\nExpect: 100-continue\r\n\r\n")
@@ -220,6 +266,32 @@ async def test_a_half_sent_request_ends_when_its_time_is_over(edge: Edge) -> Non
     assert (await client.receive()).status == 408
     assert await client.is_closed()
     assert not edge.server._half
+
+
+async def test_the_rest_of_a_request_has_time_until_it_is_its_turn(edge: Edge) -> None:
+    await edge.set("a")
+    index = edge.agent.store.state.kv.index
+    client = await edge.client()
+    whole = request("PUT", "/v1/kv/b", b"value")
+    client.send(request("GET", f"/v1/kv/a?index={index}") + whole[:-1])
+    await edge.parked(1)
+    await edge.until(lambda: len(edge.server._half) == 1)
+    edge.server.expire_before(float("inf"))
+    client.send(whole[-1:])
+    await edge.set("a", b"new")
+    assert [(await client.receive()).status for _ in range(2)] == [200, 200]
+
+
+def test_a_client_that_reads_slowly_is_not_read_ahead_of() -> None:
+    connection = Connection(Echo(), Admit())
+    wire = Wire(connection, 100)
+    for _ in range(100):
+        wire.feed(b"GET / HTTP/1.1\r\n\r\n" * 50)
+    for _ in range(500):
+        wire.drain()
+        wire.flow()
+        assert connection._waiting is not None
+        assert len(connection._waiting) < 32 + 50
 
 
 async def test_a_client_that_does_not_read_is_read_no_further(edge: Edge) -> None:

@@ -55,6 +55,14 @@ def test_datacenters_are_lower_case() -> None:
         ({"session_ttl_min": -5}, "session_ttl_min cannot be -5"),
         ({"bind_addr": "nonsense"}, 'bind_addr: "nonsense" is not an IP address'),
         ({"client_addr": "example.org"}, 'client_addr: "example.org" is neither'),
+        ({"client_addr": "unix://"}, 'client_addr: "unix://" is neither'),
+        ({"addresses": {"https": "example.org"}}, 'addresses.https: "example.org" is neither'),
+        ({"http_config": {"response_headers": {"": "x"}}}, "'' is not a header's name"),
+        ({"http_config": {"response_headers": {"a b": "x"}}}, "'a b' is not a header's name"),
+        (
+            {"http_config": {"response_headers": {"X": "a\r\nb"}}},
+            "'a\\r\\nb' holds a control character",
+        ),
         ({"http_config": {"allow_write_http_from": ["x"]}}, '"x" is not a CIDR'),
         ({"ports": {"https": 8501}}, "cert_file must be set when ports.https is"),
         ({"ports": {"https": 8501}, "cert_file": "/no"}, 'cert_file: "/no" cannot be read'),
@@ -64,6 +72,12 @@ def test_what_cannot_be_is_refused_in_one_sentence(raw: dict[str, object], messa
     with pytest.raises(SettingsError) as caught:
         build({**BASE, **raw})
     assert message in str(caught.value)
+
+
+def test_a_fault_is_told_once_though_two_listeners_meet_it() -> None:
+    with pytest.raises(SettingsError) as caught:
+        build({**BASE, "client_addr": "nowhere nowhere"})
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_all_faults_are_told_at_once() -> None:

@@ -99,6 +99,30 @@ def test_wrong_types_are_named(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"ports": {"http": 9223372036854775808}}', "ports.http: 9223372036854775808 is beyond"),
+        ('{"tombstone_ttl": -1e19}', "tombstone_ttl: -1e+19 is beyond 64 bits"),
+        ('{"tombstone_ttl": 1e999}', "tombstone_ttl: the number is too large"),
+        ('{"limits": {"rpc_rate": 1e999}}', "limits.rpc_rate: the number is too large"),
+        ('{"tombstone_ttl": Infinity}', "failed to parse agent.json: Infinity is not JSON"),
+        ('{"tombstone_ttl": "\\ud800s"}', "'\\ud800s' is not UTF-8 text without NUL"),
+        ('{"data_dir": "/\\u0000"}', "data_dir: '/\\x00' is not UTF-8 text without NUL"),
+        ('{"retry_join": ["\\ud800"]}', "retry_join: '\\ud800' is not UTF-8 text"),
+        ('{"node_meta": {"\\ud800": "x"}}', "node_meta: '\\ud800' is not UTF-8 text"),
+        ('{"\\ud800": 1}', "invalid config key '\\ud800'"),
+    ],
+)
+def test_what_go_could_not_hold_is_refused_in_words_that_can_be_printed(
+    text: str, message: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        sources.read_text(text, "agent.json", "json")
+    assert message in str(caught.value)
+    assert str(caught.value).encode()
+
+
+@pytest.mark.parametrize(
     ("text", "format_"),
     [
         ("{", "json"),
@@ -139,5 +163,5 @@ def test_a_file_without_a_known_ending_needs_a_format(tmp_path: Path) -> None:
 
 
 def test_known_keys_without_effect_are_listed() -> None:
-    raw = {"server": True, "ui": True, "ports": {"http": 1, "dns": 2}, "segments": []}
-    assert list(sources.unused_keys(raw)) == ["ui", "ports.dns", "segments"]
+    raw = {"server": True, "ui": True, "ports": {"http": 1, "grpc": 2}, "segments": []}
+    assert list(sources.unused_keys(raw)) == ["ui", "ports.grpc", "segments"]

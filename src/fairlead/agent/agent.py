@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import gc
+import logging
 import socket
 
 from fairlead.agent import runtime
+from fairlead.agent.checks.runner import Runner
+from fairlead.agent.cluster.cluster import ClientCluster, Cluster, ServerCluster
+from fairlead.agent.cluster.identity import server_port
+from fairlead.agent.cluster.link import Link
 from fairlead.agent.declared import Declared, declared
 from fairlead.agent.node import keep_registered, own_node
 from fairlead.agent.registrations import Registrations
-from fairlead.agent.registry import StoreRegistry
+from fairlead.agent.registry import Registry
 from fairlead.agent.session_timers import SessionTimers
 from fairlead.agent.tasks import Tasks
 from fairlead.agent.tombstones import TombstoneReaper
+from fairlead.client import TLSOptions
 from fairlead.clock import Clock
 from fairlead.engines import Contents, Engine
 from fairlead.metrics import Metrics
@@ -22,39 +29,81 @@ from fairlead.store import Store
 
 __all__ = ["Agent"]
 
+log = logging.getLogger("agent")
+
 
 class Agent:
-    """What the edges are given. `start` it in the loop that serves them."""
+    """What the edges are given. `start` it in the loop that serves them.
 
-    def __init__(self, settings: Settings, engine: Engine, clock: Clock) -> None:
+    Only a server has a `store`: what needs one is never asked of a client, which
+    forwards it over its `link` (`http/forwarding.py`). `registry` works on both.
+    """
+
+    store: Store
+    session_timers: SessionTimers
+    link: Link | None = None
+
+    def __init__(self, settings: Settings, engine: Engine | None, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
         self.started_ns = clock.now_ns()
         hostname = "" if settings.telemetry_disable_hostname else socket.gethostname()
         self.metrics = Metrics(settings.telemetry_metrics_prefix, hostname)
-        self.store = Store(engine, self.metrics)
         self.node = own_node(settings, clock.new_id())
-        self.session_timers = SessionTimers(self.store, clock)
+        self.cluster: Cluster
+        if settings.server:
+            assert engine is not None, "a server keeps state"
+            self.store = Store(engine, self.metrics)
+            self.session_timers = SessionTimers(self.store, clock)
+            self.cluster = ServerCluster(settings, self.node, self.store, clock)
+        else:
+            self.cluster = ClientCluster(settings, self.node, clock)
+            self.link = self.cluster.link
+        self.registry: Registry = self.cluster.registry
         self.registrations = Registrations(
-            settings,
-            self.node,
-            StoreRegistry(self.store),
-            clock,
-            nodes=lambda: len(self.store.state.nodes),
+            settings, self.node, self.registry, clock, nodes=lambda: self.cluster.nodes
         )
+        self.registrations.local.runner = self._runner()
         self._tasks = Tasks()
+        # Set when the agent is to end by itself; `exit_code` says how.
+        self.ended = asyncio.Event()
+        self.exit_code = 0
+
+    def _runner(self) -> Runner:
+        """What runs the checks of this agent's services."""
+        settings = self.settings
+        tls = TLSOptions()
+        if settings.enable_agent_tls_for_checks:
+            tls = TLSOptions(
+                settings.ca_file, client_cert=settings.cert_file, client_key=settings.key_file
+            )
+        report = self.registrations.local.report
+        size = settings.check_output_max_size
+        return Runner(report, self.clock, output_max_size=size, tls=tls)
 
     @property
     def server_address(self) -> str:
         """This server as the others would name it; the port is Consul's for servers."""
-        return f"{self.node.address}:8300"
+        return f"{self.node.address}:{server_port(self.settings)}"
 
     async def start(self) -> None:
-        """Load the state and begin.
+        """Load the state and begin; a client looks for a server.
 
         Raises:
-            SettingsError: the engine holds what this version cannot read.
+            SettingsError: the engine holds what this version cannot read, or nobody to
+                join answers.
         """
+        if isinstance(self.cluster, ServerCluster):
+            await self._start_server(self.cluster)
+        else:
+            await self.cluster.start(self._tasks, self._fail)
+        is_server = self.settings.server
+        store, sessions = (self.store, self.session_timers) if is_server else (None, ())
+        measure = functools.partial(runtime.run, self.metrics, store, sessions)
+        self._tasks.start("runtime", measure)
+        await self.registrations.start(self._tasks, declared(self.settings))
+
+    async def _start_server(self, cluster: ServerCluster) -> None:
         await self.store.open()
         # What was loaded stays: the collector need not look at it again.
         gc.freeze()
@@ -64,15 +113,35 @@ class Agent:
         self._tasks.start("tombstones", reaper.run)
         keep = functools.partial(keep_registered, self.store, self.node, self.server_address)
         self._tasks.start("node", keep)
-        await self.registrations.start(self._tasks, declared(self.settings))
-        measure = functools.partial(runtime.run, self.store, self.metrics, self.session_timers)
-        self._tasks.start("runtime", measure)
+        cluster.start(self._tasks)
+
+    async def listen(self) -> None:
+        """Take agents of other nodes in.
+
+        Raises:
+            SettingsError: a port cannot be listened on.
+        """
+        if isinstance(self.cluster, ServerCluster):
+            await self.cluster.listen()
+
+    def _fail(self, why: str) -> None:
+        """End, and say so by the exit code."""
+        log.error("%s", why)
+        self.exit_code = 1
+        self.ended.set()
+
+    async def leave(self) -> None:
+        """Leave the cluster for good, then end."""
+        await self.cluster.leave()
+        self.ended.set()
 
     async def stop(self) -> None:
         """Finish the write under way and let go of everything."""
         await self._tasks.stop()
         await self.registrations.close()
-        await self.store.close()
+        await self.cluster.stop()
+        if self.settings.server:
+            await self.store.close()
 
     def take_over(self, definitions: Declared) -> None:
         """After a reload: the settings, and what configuration files define now."""
@@ -83,3 +152,5 @@ class Agent:
         """Replace the whole state, as from a snapshot."""
         await self.store.restore(contents)
         self.session_timers.track_all()
+        if isinstance(self.cluster, ServerCluster):
+            self.cluster.links.membership.load()

@@ -88,7 +88,9 @@ class AntiEntropy:
     async def flush(self) -> None:
         """Return once what changed until now is in the catalog, or cannot be brought there."""
         if not self._wanted.is_set():
-            return
+            # What changed may be on its way.
+            async with self._turn:
+                return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(future)
         await future

@@ -15,11 +15,11 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator
-from typing import IO, Any, NamedTuple
+from typing import IO, Annotated, Any, NamedTuple
 
 import msgspec
 
-from fairlead.core.codec import FORMAT
+from fairlead.core.codec import DECODE_ERRORS, FORMAT
 from fairlead.durations import SECOND_NS
 from fairlead.engines import Contents, StoredRow
 from fairlead.errors import InvalidError
@@ -56,10 +56,10 @@ class Meta(msgspec.Struct, rename="pascal"):
 
 
 class _Head(msgspec.Struct):
-    """The first line of `state.bin`."""
+    """The first line of `state.bin`: its format, and an index that others can come after."""
 
-    fairlead: int
-    index: int
+    fairlead: Annotated[int, msgspec.Meta(ge=1)]
+    index: Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 
 
 _decode_row = msgspec.json.Decoder(tuple[str, str, msgspec.Raw]).decode
@@ -78,7 +78,8 @@ def write(contents: Contents, about: About) -> IO[bytes]:
         file = tempfile.TemporaryFile()  # noqa: SIM115 (handed to the caller)
         mtime = about.now_ns // SECOND_NS
         with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=3, mtime=mtime) as packed:
-            tar = tarfile.open(fileobj=packed, mode="w")  # noqa: SIM115 (its end is below)
+            # In this format the header of a file is one block, however large the file.
+            tar = tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT)  # noqa: SIM115
             _add(tar, "meta.json", len(meta), io.BytesIO(meta), mtime)
             state.seek(0)
             _add(tar, "state.bin", size, state, mtime)
@@ -157,7 +158,7 @@ def read(data: bytes) -> Contents:
     first, _, rest = state.partition(b"\n")
     try:
         head = msgspec.json.decode(first, type=_Head)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except DECODE_ERRORS as error:
         raise InvalidError(
             "the snapshot was not made by Fairlead; "
             "move keys from Consul with 'consul kv export' and 'fairlead kv import'"
@@ -173,19 +174,16 @@ def _rows(lines: bytes) -> list[StoredRow]:
         for line in lines.splitlines():
             table, key, raw = _decode_row(line)
             rows.append(StoredRow(table, key, bytes(raw)))
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except DECODE_ERRORS as error:
         raise InvalidError(f"failed to read snapshot: row {len(rows) + 1}: {error}") from error
     return rows
 
 
 def _unpack(data: bytes) -> tuple[Meta, bytes]:
     """The verified `meta.json` and `state.bin`."""
-    files: dict[str, bytes] = {}
     try:
         with gzip.open(io.BytesIO(data)) as stream:
-            with tarfile.open(fileobj=stream, mode="r:") as tar:
-                for info in tar:
-                    files[info.name] = _content(tar, info)
+            files = _files(stream)
             # The end of the stream holds a checksum of its own.
             while stream.read(_READ_BYTES):
                 pass
@@ -198,16 +196,38 @@ def _unpack(data: bytes) -> tuple[Meta, bytes]:
     _verify(files)
     try:
         meta = msgspec.json.decode(files["meta.json"], type=Meta)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except DECODE_ERRORS as error:
         raise InvalidError(f"failed to read snapshot: meta.json: {error}") from error
     return meta, files["state.bin"]
 
 
-def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
-    member = tar.extractfile(info) if info.name in _FILES else None
-    if member is None:
-        raise InvalidError(f'failed to read snapshot: unexpected file "{info.name}"')
-    return member.read()
+def _files(stream: gzip.GzipFile) -> dict[str, bytes]:
+    """The files of a tar, by their names.
+
+    `TarFile` follows links, seeks, and asks for as much memory as a header wants;
+    of a header that nobody has verified only name, type and size are looked at here.
+    """
+    files: dict[str, bytes] = {}
+    while (header := stream.read(tarfile.BLOCKSIZE)) and any(header):
+        info = tarfile.TarInfo.frombuf(header, "utf-8", "replace")
+        is_file = info.type in (tarfile.REGTYPE, tarfile.AREGTYPE)
+        if info.name not in _FILES or info.name in files or not is_file:
+            raise InvalidError(f'failed to read snapshot: unexpected file "{info.name}"')
+        files[info.name] = _take(stream, info.size)
+        _take(stream, -info.size % tarfile.BLOCKSIZE)
+    return files
+
+
+def _take(stream: gzip.GzipFile, size: int) -> bytes:
+    """The next `size` bytes, which nobody knows yet to be there."""
+    parts = []
+    left = size
+    while left > 0 and (part := stream.read(min(left, _READ_BYTES))):
+        parts.append(part)
+        left -= len(part)
+    if left:
+        raise EOFError("unexpected EOF" if left > 0 else "a file of less than no bytes")
+    return b"".join(parts)
 
 
 def _verify(files: dict[str, bytes]) -> None:

@@ -11,9 +11,11 @@ from msgspec import Struct, structs
 
 from fairlead.agent.checks.definition import CheckDefinition, validate
 from fairlead.agent.definitions import (
+    CONFIGURATION,
     STATUSES,
     ProxyDefinition,
     ServiceDefinition,
+    check_scripts,
     checks_of,
     service_of,
 )
@@ -78,7 +80,7 @@ def _service_faults(services: list[ServiceDefinition], settings: Settings) -> It
         try:
             service_of(service)
             for check in checks_of(service):
-                _check_scripts(check, settings)
+                check_scripts(check, settings, CONFIGURATION)
         except InvalidError as error:
             yield f'Failed to register service "{service.own_id}": {str(error).strip()}'
     counted = Counter(service.own_id for service in services)
@@ -97,7 +99,7 @@ def _check_faults(
         fault = ""
         try:
             validate(check)
-            _check_scripts(check, settings)
+            check_scripts(check, settings, CONFIGURATION)
         except InvalidError as error:
             fault = str(error)
         if not check.name:
@@ -108,11 +110,3 @@ def _check_faults(
             fault = f'ServiceID "{check.service_id}" does not exist'
         if fault:
             yield f'Failed to register check "{check.check_id}": {fault}'
-
-
-def _check_scripts(check: CheckDefinition, settings: Settings) -> None:
-    if check.args and not (settings.enable_script_checks or settings.enable_local_script_checks):
-        raise InvalidError(
-            "Scripts are disabled on this agent; to enable, configure "
-            "'enable_script_checks' or 'enable_local_script_checks' to true"
-        )

@@ -10,30 +10,44 @@ Rule: nothing here knows which services there are.
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from typing import Any
 
 from msgspec import UNSET, Struct, field, structs, to_builtins
 
-from fairlead.agent.checks.definition import CheckDefinition, validate
+from fairlead.agent.checks.definition import (
+    CheckDefinition,
+    refuse_scripts,
+    type_of,
+    validate,
+)
 from fairlead.core.health import NODE_MAINTENANCE, SERVICE_MAINTENANCE
 from fairlead.core.rows import PLAIN_PROXY, Address, CheckRow, Service, Weights
 from fairlead.errors import InvalidError
+from fairlead.settings.settings import Settings
 
 __all__ = [
+    "API",
+    "CONFIGURATION",
     "STATUSES",
     "AddressDefinition",
     "ConnectDefinition",
     "ProxyDefinition",
     "ServiceDefinition",
     "WeightsDefinition",
-    "check_kind",
     "check_row",
+    "check_scripts",
     "checks_of",
+    "cut",
     "dns_warning",
     "maintenance_row",
     "service_of",
 ]
+
+API = "remote"
+CONFIGURATION = "local"
+"""Where a registration came from, in Consul's words."""
 
 STATUSES = frozenset({"passing", "warning", "critical"})
 
@@ -116,7 +130,7 @@ def service_of(definition: ServiceDefinition) -> Service:
     if weights is not None:
         _check_weights(weights)
     _check_meta(definition.meta)
-    _check_kind(definition)
+    _type_of(definition)
     row = Service(
         id=definition.own_id,
         service=definition.name,
@@ -176,7 +190,7 @@ def check_row(node: str, check: CheckDefinition, service: Service | None) -> Che
         service_id=check.service_id,
         service_name=service.service if service is not None else "",
         service_tags=(service.tags or []) if service is not None else [],
-        type=check_kind(check),
+        type=type_of(check),
     )
 
 
@@ -198,22 +212,28 @@ def maintenance_row(node: str, service: Service | None, reason: str) -> CheckRow
     )
 
 
-def check_kind(check: CheckDefinition) -> str:
-    """What Consul calls the kind of a check; if several are given the first of these counts."""
-    kinds = (
-        ("grpc", check.grpc),
-        ("http", check.http),
-        ("ttl", check.ttl_ns),
-        ("tcp", check.tcp),
-        ("alias", check.is_alias and not check.is_polled),
-        ("docker", check.docker_container_id),
-        ("script", check.args),
-        ("udp", check.udp),
-        ("h2ping", check.h2ping),
-        ("os_service", check.os_service),
-        ("dns", check.dns),
+def check_scripts(check: CheckDefinition, settings: Settings, source: str) -> None:
+    """Raises: InvalidError when commands may not be run on behalf of `source`."""
+    everywhere = settings.enable_script_checks
+    refuse_scripts(
+        check,
+        allowed=everywhere or settings.enable_local_script_checks,
+        remote_allowed=everywhere,
+        remote=source == API,
     )
-    return next((name for name, is_it in kinds if is_it), "")
+
+
+def cut(output: str, limit: int) -> str:
+    """At most so many bytes of an output, in whole characters.
+
+    >>> cut("abcdef", 3), cut("abc", 3)
+    ('abc ... (captured 3 of 6 bytes)', 'abc')
+    """
+    raw = output.encode("utf-8", "replace")
+    if len(raw) <= limit:
+        return output
+    kept = raw[:limit].decode("utf-8", "ignore")
+    return f"{kept} ... (captured {limit} of {len(raw)} bytes)"
 
 
 def dns_warning(name: str) -> str:
@@ -221,8 +241,8 @@ def dns_warning(name: str) -> str:
     if _DNS_LABEL.fullmatch(name):
         return ""
     return (
-        f'Service name "{name}" will not be discoverable via DNS due to invalid characters. '
-        "Valid characters include all alpha-numerics and dashes."
+        f"Service name {json.dumps(name)} will not be discoverable via DNS due to invalid "
+        "characters. Valid characters include all alpha-numerics and dashes."
     )
 
 
@@ -273,7 +293,7 @@ def _meta_fault(key: str, value: str) -> str:
     return ""
 
 
-def _check_kind(definition: ServiceDefinition) -> None:
+def _type_of(definition: ServiceDefinition) -> None:
     """Proxies and gateways must say for whom and where."""
     faults = []
     if definition.kind == "connect-proxy":

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from fairlead.agent.agent import Agent
+from fairlead.core.rows import MemberRow
 from fairlead.durations import format_duration
 from fairlead.settings.settings import Settings
 from fairlead.version import API_VERSION, __version__
@@ -17,6 +18,10 @@ __all__ = ["config", "debug_config", "member", "stats"]
 _DURATIONS = frozenset(
     {
         "default_query_time",
+        "dns_config_cache_max_age",
+        "dns_config_max_stale",
+        "dns_config_node_ttl",
+        "dns_config_recursor_timeout",
         "max_query_time",
         "session_ttl_min",
         "tombstone_ttl",
@@ -24,10 +29,17 @@ _DURATIONS = frozenset(
         "check_update_interval",
         "check_deregister_interval_min",
         "check_reap_interval",
+        "reconnect_timeout",
+        "retry_interval",
     }
 )
-_SHOWN_AS = {"node_id": "NodeID", "key_file": "KeyFile", "datacenter": "Datacenter"}
-_HIDDEN = frozenset({"check", "checks", "key_file", "service", "services"})
+_SHOWN_AS = {
+    "node_id": "NodeID",
+    "key_file": "KeyFile",
+    "encrypt": "EncryptKey",
+    "datacenter": "Datacenter",
+}
+_HIDDEN = frozenset({"check", "checks", "encrypt", "key_file", "service", "services"})
 
 
 def config(agent: Agent) -> dict[str, Any]:
@@ -61,27 +73,14 @@ def _pascal(name: str) -> str:
     )
 
 
-def member(agent: Agent) -> dict[str, Any]:
-    """This agent as a member of its own cluster."""
-    address, _, port = agent.server_address.rpartition(":")
+def member(row: MemberRow) -> dict[str, Any]:
+    """A member as the API shows it."""
     return {
-        "Name": agent.node.node,
-        "Addr": address,
-        "Port": 8301,
-        "Tags": {
-            "acls": "0",
-            "bootstrap": "1",
-            "build": f"{API_VERSION}:fairlead",
-            "dc": agent.settings.datacenter,
-            "id": agent.node.id,
-            "port": port,
-            "role": "consul",
-            "segment": "",
-            "vsn": "2",
-            "vsn_max": "3",
-            "vsn_min": "2",
-        },
-        "Status": 1,
+        "Name": row.name,
+        "Addr": row.addr,
+        "Port": row.port,
+        "Tags": row.tags,
+        "Status": row.status,
         "ProtocolMin": 1,
         "ProtocolMax": 5,
         "ProtocolCur": 2,
@@ -93,11 +92,40 @@ def member(agent: Agent) -> dict[str, Any]:
 
 def stats(agent: Agent) -> dict[str, dict[str, str]]:
     """The `Stats` of `/v1/agent/self`: sections of text."""
-    state = agent.store.state
-    index = str(state.index)
     return {
         "agent": _local_stats(agent),
         "build": {"prerelease": "", "revision": f"fairlead-{__version__}", "version": API_VERSION},
+        **(_server_stats(agent) if agent.settings.server else _client_stats(agent)),
+        "runtime": {
+            "arch": platform.machine(),
+            "cpu_count": str(os.cpu_count()),
+            "os": platform.system().lower(),
+            "version": f"python{platform.python_version()}",
+        },
+    }
+
+
+def _client_stats(agent: Agent) -> dict[str, dict[str, str]]:
+    link = agent.link
+    is_up = link is not None and link.is_up
+    known = link.servers if link is not None else []
+    return {
+        "consul": {
+            "acl": "disabled",
+            "known_servers": str(max(len(known), int(is_up))),
+            "server": "false",
+        },
+        "fairlead": {
+            "linked_to": link.server if link is not None and is_up else "",
+            "version": __version__,
+        },
+    }
+
+
+def _server_stats(agent: Agent) -> dict[str, dict[str, str]]:
+    state = agent.store.state
+    index = str(state.index)
+    return {
         "consul": {
             "acl": "disabled",
             "bootstrap": "true",
@@ -120,12 +148,6 @@ def stats(agent: Agent) -> dict[str, dict[str, str]]:
             "last_log_index": index,
             "num_peers": "0",
             "state": "Leader",
-        },
-        "runtime": {
-            "arch": platform.machine(),
-            "cpu_count": str(os.cpu_count()),
-            "os": platform.system().lower(),
-            "version": f"python{platform.python_version()}",
         },
     }
 

@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,17 +66,24 @@ class Kept:
         self._folder = Path(data_dir) if data_dir else None
         self._thread = ThreadPoolExecutor(1, "kept") if data_dir else None
 
-    async def save_service(self, service: Service, token: str) -> None:
-        """Raises: UnavailableError when it cannot be kept."""
-        await self._save(_SERVICES, service.id, KeptService(token, service))
+    async def save_service(
+        self, service: Service, token: str, checks: list[KeptCheck] | None = None
+    ) -> None:
+        """Keep a service with its checks, which come first: without it they are dropped.
 
-    async def save_check(self, row: CheckRow, definition: CheckDefinition | None) -> None:
+        Raises:
+            UnavailableError: it cannot be kept.
+        """
+        files = [(_CHECKS, check.check.check_id, check) for check in checks or []]
+        await self._save([*files, (_SERVICES, service.id, KeptService(token, service))])
+
+    async def save_check(self, check: KeptCheck) -> None:
         """Raises: UnavailableError when it cannot be kept."""
-        await self._save(_CHECKS, row.check_id, KeptCheck(row, definition))
+        await self._save([(_CHECKS, check.check.check_id, check)])
 
     async def save_state(self, state: KeptState) -> None:
         """Raises: UnavailableError when it cannot be kept."""
-        await self._save(_STATES, state.check_id, state)
+        await self._save([(_STATES, state.check_id, state)])
 
     async def forget_service(self, service_id: str) -> None:
         await self._run(self._delete, _SERVICES, service_id)
@@ -100,13 +107,14 @@ class Kept:
 
     # ---------------------------------------------------------------- files
 
-    async def _save(self, kind: str, id_: str, value: Struct) -> None:
-        text = msgspec.json.encode(value)
+    async def _save(self, files: Sequence[tuple[str, str, Struct]]) -> None:
+        texts = [(kind, id_, msgspec.json.encode(value)) for kind, id_, value in files]
         try:
-            await self._run(self._write, kind, id_, text)
+            await self._run(self._write_all, texts)
         except OSError as error:
+            kind = files[-1][0].partition("/")[0]
             raise UnavailableError(
-                f"cannot keep {kind.partition('/')[0]} in the data directory: {error.strerror}"
+                f"cannot keep {kind} in the data directory: {error.strerror}"
             ) from error
 
     async def _run(self, function: Callable[..., None], *arguments: Any) -> None:
@@ -118,6 +126,10 @@ class Kept:
         assert self._folder is not None
         name = hashlib.md5(id_.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
         return self._folder / kind / name
+
+    def _write_all(self, texts: list[tuple[str, str, bytes]]) -> None:
+        for kind, id_, text in texts:
+            self._write(kind, id_, text)
 
     def _write(self, kind: str, id_: str, text: bytes) -> None:
         path = self._path(kind, id_)

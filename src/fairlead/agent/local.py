@@ -14,13 +14,20 @@ from collections.abc import Callable, Iterable
 from msgspec import structs
 
 from fairlead.agent.checks.alias import AliasChecks
-from fairlead.agent.checks.definition import CheckDefinition, validate
+from fairlead.agent.checks.definition import (
+    MINIMUM_INTERVAL_NS,
+    CheckDefinition,
+    validate,
+)
 from fairlead.agent.checks.idle import CheckRunner, IdleRunner
 from fairlead.agent.definitions import (
+    API,
     STATUSES,
     ServiceDefinition,
     check_row,
+    check_scripts,
     checks_of,
+    cut,
     maintenance_row,
     service_of,
 )
@@ -35,10 +42,7 @@ from fairlead.core.rows import CheckRow, Service
 from fairlead.errors import InvalidError, NotFoundError
 from fairlead.settings.settings import Settings
 
-__all__ = ["API", "CONFIGURATION", "LocalAgent", "LocalCheck", "LocalService"]
-
-API = "remote"
-CONFIGURATION = "local"
+__all__ = ["LocalAgent", "LocalCheck", "LocalService"]
 
 
 class LocalService:
@@ -98,7 +102,7 @@ class LocalAgent:
         service = service_of(definition)
         checks = checks_of(definition)
         for check in checks:
-            self.check_scripts(check, source)
+            check_scripts(check, self.settings, source)
         return service, checks
 
     def add_service(
@@ -180,7 +184,7 @@ class LocalAgent:
             validate(definition)
         except InvalidError as error:
             raise InvalidError(f"Invalid check: {error}") from error
-        self.check_scripts(definition, source)
+        check_scripts(definition, self.settings, source)
         if definition.service_id and definition.service_id not in self.services:
             raise InvalidError(f'ServiceID "{definition.service_id}" does not exist')
         return structs.replace(definition, check_id=definition.check_id or definition.name)
@@ -326,39 +330,30 @@ class LocalAgent:
         elif kind == "alias":
             self.aliases.start(check_id, definition)
         else:
-            self.runner.start(check_id, definition)
+            self.runner.start(check_id, self._runnable(definition))
 
     def _halt(self, check_id: str) -> None:
         self.ttls.stop(check_id)
         self.aliases.stop(check_id)
         self.runner.stop(check_id)
 
-    def check_scripts(self, check: CheckDefinition, source: str) -> None:
-        """Raises: InvalidError when scripts may not be run on behalf of `source`."""
-        if not check.args:
-            return
-        settings = self.settings
-        if source == API and not settings.enable_script_checks:
-            raise InvalidError(
-                "Scripts are disabled on this agent from remote calls; to enable, configure "
-                "'enable_script_checks' to true"
-            )
-        if not (settings.enable_script_checks or settings.enable_local_script_checks):
-            raise InvalidError(
-                "Scripts are disabled on this agent; to enable, configure "
-                "'enable_script_checks' or 'enable_local_script_checks' to true"
-            )
+    def _runnable(self, definition: CheckDefinition) -> CheckDefinition:
+        """What the runner is given: how often, and how much output at most, in any case."""
+        return structs.replace(
+            definition,
+            interval_ns=max(definition.interval_ns, MINIMUM_INTERVAL_NS),
+            output_max_size=self._output_limit(definition),
+        )
+
+    def _output_limit(self, definition: CheckDefinition | None) -> int:
+        limit, own = self.settings.check_output_max_size, 0
+        if definition is not None:
+            own = definition.output_max_size
+        return own if 0 < own < limit else limit
 
     def _truncated(self, check_id: str, output: str) -> str:
-        definition = self.checks[check_id].definition
-        limit = self.settings.check_output_max_size
-        if definition is not None and 0 < definition.output_max_size < limit:
-            limit = definition.output_max_size
-        raw = output.encode("utf-8", "replace")
-        if len(raw) <= limit:
-            return output
-        kept = raw[:limit].decode("utf-8", "ignore")
-        return f"{kept} ... (captured {limit} of {len(raw)} bytes)"
+        limit = self._output_limit(self.checks[check_id].definition)
+        return cut(output, limit)
 
     def _service_changed(self, service_id: str) -> None:
         self.on_service(service_id)

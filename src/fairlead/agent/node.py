@@ -53,6 +53,7 @@ def _node_id(settings: Settings, new_id: str) -> str:
     try:
         if path.exists():
             return _checked(path.read_text().strip(), str(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".new")
         draft.write_text(new_id)
         os.replace(draft, path)

@@ -17,9 +17,16 @@ from msgspec import structs
 from fairlead.agent.antientropy import AntiEntropy
 from fairlead.agent.checks.definition import CheckDefinition
 from fairlead.agent.declared import Declared
-from fairlead.agent.definitions import ServiceDefinition, check_row, dns_warning
+from fairlead.agent.definitions import (
+    API,
+    CONFIGURATION,
+    ServiceDefinition,
+    check_row,
+    check_scripts,
+    dns_warning,
+)
 from fairlead.agent.kept import Kept, KeptCheck, KeptState
-from fairlead.agent.local import API, CONFIGURATION, LocalAgent, LocalService
+from fairlead.agent.local import LocalAgent, LocalService
 from fairlead.agent.registry import Registry
 from fairlead.agent.tasks import Tasks
 from fairlead.clock import Clock
@@ -118,10 +125,8 @@ class Registrations:
         """Raises: InvalidError, in Consul's words; UnavailableError when it cannot be kept."""
         service, checks = self.local.checked(definition, API)
         _warn_of_name(definition.name)
-        await self._kept.save_service(service, definition.token)
-        for check in checks:
-            row = check_row(self.local.node, check, service)
-            await self._kept.save_check(row, check)
+        rows = [KeptCheck(check_row(self.local.node, check, service), check) for check in checks]
+        await self._kept.save_service(service, definition.token, rows)
         before = set(self.local.checks_of(service.id))
         self.local.add_service(definition, API, replace_checks=replace_checks)
         gone = before - self.local.checks.keys()
@@ -151,7 +156,7 @@ class Registrations:
         if check is None:
             await self._kept.forget_check(check_id)
         else:
-            await self._kept.save_check(check.row, None)
+            await self._kept.save_check(KeptCheck(check.row, None))
 
     # ---------------------------------------------------------------- checks
 
@@ -160,7 +165,8 @@ class Registrations:
         definition = self.local.checked_check(definition, API)
         local = self.local.services.get(definition.service_id)
         service = local.service if local is not None else None
-        await self._kept.save_check(check_row(self.local.node, definition, service), definition)
+        row = check_row(self.local.node, definition, service)
+        await self._kept.save_check(KeptCheck(row, definition))
         self.local.add_check(definition, API)
         await self.sync.flush()
 
@@ -253,7 +259,7 @@ class Registrations:
         if definition is None:
             local.restore_check(row, None, API)
             return
-        local.check_scripts(definition, API)
+        check_scripts(definition, local.settings, API)
         local.restore_check(_unknown(row), definition, API)
         local.run(row.check_id, definition)
 

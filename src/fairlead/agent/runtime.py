@@ -6,7 +6,10 @@ import asyncio
 import gc
 import os
 import resource
+from collections import Counter
+from collections.abc import Sized
 
+from fairlead.core.members import ALIVE, FAILED
 from fairlead.metrics import INTERVAL_S, Metrics
 from fairlead.store import Store
 
@@ -24,25 +27,30 @@ def resident_bytes() -> int:
         return 0
 
 
-def measure(store: Store, metrics: Metrics, sessions: int) -> None:
-    """Set the gauges; names as Consul's where the thing is the same."""
+def measure(metrics: Metrics, store: Store | None, sessions: int) -> None:
+    """Set the gauges; names as Consul's where the thing is the same. A client has no store."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     metrics.gauge("runtime.sys_bytes", resident_bytes())
     metrics.gauge("runtime.num_goroutines", len(asyncio.all_tasks()))
     metrics.gauge("runtime.total_gc_runs", sum(stat["collections"] for stat in gc.get_stats()))
     metrics.gauge("runtime.cpu_seconds", usage.ru_utime + usage.ru_stime)
     metrics.gauge("runtime.open_files", len(os.listdir("/proc/self/fd")))
+    if store is None:
+        return
     metrics.gauge("session_ttl.active", sessions)
     metrics.gauge("raft.applied_index", store.state.index)
     metrics.gauge("raft.last_index", store.state.index)
     metrics.gauge("state.kv_entries", len(store.state.kv))
     metrics.gauge("state.sessions", len(store.state.sessions))
     metrics.gauge("rpc.queries_blocking", store.watches.count)
+    statuses = Counter(member.status for member in store.state.members.rows.values())
+    metrics.gauge("members.clients.alive", statuses[ALIVE])
+    metrics.gauge("members.clients.failed", statuses[FAILED])
 
 
-async def run(store: Store, metrics: Metrics, sessions: object) -> None:
+async def run(metrics: Metrics, store: Store | None, sessions: Sized) -> None:
     """Measure and rotate every interval."""
     while True:
-        measure(store, metrics, len(sessions))  # type: ignore[arg-type]
+        measure(metrics, store, len(sessions))
         await asyncio.sleep(INTERVAL_S)
         metrics.rotate()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections import deque
+from collections.abc import Iterable
 
 from fairlead.clock import Clock
 from fairlead.core.commands import SessionDestroy
@@ -72,6 +74,19 @@ class SessionTimers:
     async def run(self) -> None:
         """Destroy sessions as they fall due."""
         while True:
-            for session_id in self.due():
-                await self._store.submit(SessionDestroy(session_id, self._clock.now_ns()))
+            due = deque(self.due())
+            try:
+                while due:
+                    await self._store.submit(SessionDestroy(due[0], self._clock.now_ns()))
+                    due.popleft()
+            finally:
+                self._put_back(due)
             await asyncio.sleep(_TICK_S)
+
+    def _put_back(self, session_ids: Iterable[str]) -> None:
+        """Those that could not be destroyed are due at once, unless renewed meanwhile."""
+        now = self._clock.monotonic_ns()
+        for session_id in session_ids:
+            if session_id not in self._deadlines:
+                self._deadlines[session_id] = now
+                heapq.heappush(self._heap, (now, session_id))

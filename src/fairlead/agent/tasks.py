@@ -7,6 +7,8 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
+from fairlead.errors import FairleadError
+
 __all__ = ["Tasks"]
 
 log = logging.getLogger("agent")
@@ -38,6 +40,9 @@ async def _supervise(name: str, loop: Callable[[], Awaitable[None]]) -> None:
         try:
             await loop()
             return
+        except FairleadError as error:
+            text = "a background loop failed and is started again: loop=%s error=%s"
+            log.error(text, name, error)
         except Exception:
             log.exception("a background loop failed and is started again: loop=%s", name)
         await asyncio.sleep(_RESTART_S)

@@ -19,10 +19,13 @@ import click
 import uvloop
 
 from fairlead.agent.agent import Agent
+from fairlead.agent.cluster.cluster import ServerCluster
 from fairlead.agent.declared import declared
 from fairlead.agent.logs import configure_logs
-from fairlead.cli.verbs import HELP, Verb, option, parameter_name, switch
+from fairlead.cli.verbs import HELP, INT, Verb, option, parameter_name, switch
 from fairlead.clock import SystemClock
+from fairlead.dns.queries import query_finder
+from fairlead.dns.server import DnsServer
 from fairlead.engines import open_engine
 from fairlead.errors import SettingsError
 from fairlead.http.server import HttpServer
@@ -56,7 +59,7 @@ def _with_flags(function: Callable[..., Any]) -> Callable[..., Any]:
         else:
             multiple = kind in (schema.LIST, schema.MAP)
             metavar = "KEY:VALUE" if kind == schema.MAP else _METAVARS.get(kind, "TEXT")
-            value_type = click.INT if kind == schema.INT else click.STRING
+            value_type = INT if kind == schema.INT else click.STRING
             decorate = option(
                 flag,
                 help=about,
@@ -119,55 +122,77 @@ def command(
 def _run(read: Callable[[], dict[str, Any]]) -> int:
     raw = read()
     settings = build(raw)
-    if not settings.server:
-        raise SettingsError(
-            "this version runs servers only",
-            hint="add -server (with -data-dir), or use -dev",
-        )
     declared(settings)
+    if not settings.server and not settings.data_dir:
+        raise SettingsError("data_dir cannot be empty", hint="a client keeps its id there")
     configure_logs(settings)
     for key in sources.unused_keys(raw):
         log.warning("configuration key has no effect yet: key=%s", key)
     for text in warnings(settings):
         log.warning("%s", text)
     _raise_file_limit()
-    engine = open_engine(settings.engine)
+    engine = open_engine(settings.engine) if settings.server else None
     with _pid_file(settings.pid_file):
         return uvloop.run(_serve(settings, engine, read))
 
 
 async def _serve(settings: Settings, engine: Any, read: Callable[[], dict[str, Any]]) -> int:
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, _stop, name, stop)
     # Rows are not the collector's business, and requests make few cycles.
     gc.set_threshold(50_000, 20, 20)
     try:
         agent = Agent(settings, engine, SystemClock())
+        ending = _Ending(agent)
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, ending.caught, name)
         await agent.start()
     except BaseException:
-        await engine.close()
+        if engine is not None:
+            await engine.close()
         raise
     server = HttpServer(agent)
+    names = DnsServer(agent, query_finder(agent))
+    if isinstance(agent.cluster, ServerCluster):
+        agent.cluster.links.names = names.answer
     try:
         await server.start()
-        loop.add_signal_handler(signal.SIGHUP, _reload, agent, server, read)
-        _print_banner(agent, server)
-        await stop.wait()
+        await names.start()
+        await agent.listen()
+        loop.add_signal_handler(signal.SIGHUP, _reload, agent, (server, names), read)
+        _print_banner(agent, [*server.listening, *names.listening])
+        await agent.ended.wait()
     finally:
+        await names.stop()
         await server.stop()
         await agent.stop()
     log.info("agent stopped")
-    return 0
+    return agent.exit_code
 
 
-def _stop(name: signal.Signals, stop: asyncio.Event) -> None:
-    log.info("caught signal: signal=%s", name.name)
-    stop.set()
+class _Ending:
+    """What signals do: an agent that is to leave does so first; a second signal ends it at once."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._leaving: asyncio.Task[None] | None = None
+
+    def caught(self, name: signal.Signals) -> None:
+        log.info("caught signal: signal=%s", name.name)
+        settings = self._agent.settings
+        by_settings = {
+            signal.SIGINT: not settings.skip_leave_on_interrupt,
+            signal.SIGTERM: bool(settings.leave_on_terminate),
+        }
+        if by_settings[name] and self._leaving is None:
+            log.info("leaving the cluster")
+            self._leaving = asyncio.create_task(self._agent.leave())
+        else:
+            self._agent.ended.set()
 
 
-def _reload(agent: Agent, server: HttpServer, read: Callable[[], dict[str, Any]]) -> None:
+def _reload(
+    agent: Agent, edges: tuple[HttpServer, DnsServer], read: Callable[[], dict[str, Any]]
+) -> None:
     """Take over what may change while the agent runs; a faulty configuration changes nothing."""
     try:
         fresh = build(read())
@@ -178,7 +203,8 @@ def _reload(agent: Agent, server: HttpServer, read: Callable[[], dict[str, Any]]
     changes = {name: getattr(fresh, name) for name in RELOADABLE}
     agent.settings = dataclasses.replace(agent.settings, **changes)
     configure_logs(agent.settings)
-    server.reload()
+    for edge in edges:
+        edge.reload()
     agent.take_over(definitions)
     log.info("configuration reloaded")
     for field in dataclasses.fields(Settings):
@@ -188,7 +214,7 @@ def _reload(agent: Agent, server: HttpServer, read: Callable[[], dict[str, Any]]
             log.warning("this change needs a restart: key=%s", field.name)
 
 
-def _print_banner(agent: Agent, server: HttpServer) -> None:
+def _print_banner(agent: Agent, listening: list[str]) -> None:
     settings = agent.settings
     print("==> Starting Fairlead agent...")
     rows = [
@@ -196,14 +222,18 @@ def _print_banner(agent: Agent, server: HttpServer) -> None:
         ("Node ID", f"'{agent.node.id}'"),
         ("Node name", f"'{agent.node.node}'"),
         ("Datacenter", f"'{settings.datacenter}'"),
-        ("Server", f"{str(settings.server).lower()} (engine: {agent.store.engine.name})"),
-        ("Client Addr", ", ".join(server.listening)),
+        ("Server", f"true (engine: {agent.store.engine.name})" if settings.server else "false"),
+        ("Client Addr", ", ".join(listening)),
         ("Cluster Addr", settings.advertise_addr),
     ]
     for name, value in rows:
         print(f"{name:>15}: {value}")
     print("\n==> Log data will now stream in as it occurs:\n", flush=True)
-    log.info("agent started: index=%d keys=%d", agent.store.state.index, len(agent.store.state.kv))
+    if settings.server:
+        state = agent.store.state
+        log.info("agent started: index=%d keys=%d", state.index, len(state.kv))
+    else:
+        log.info("agent started")
 
 
 @contextlib.contextmanager

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import Any
 
 from fairlead.cli.data import open_fault, read_file
 from fairlead.cli.output import explained, warn
-from fairlead.cli.verbs import option, parameter_name, switch
+from fairlead.cli.verbs import complete_file, option, parameter_name, switch
 from fairlead.client import Client, TLSOptions, environment, environment_switch
 from fairlead.errors import InvalidError
 
@@ -37,12 +38,21 @@ def api_flags(function: Callable[..., Any]) -> Callable[..., Any]:
         flags = {name: given.pop(name) for name in (*_NAMES, "namespace") if name in given}
         with explained("Error connecting to Consul agent"):
             client = client_of(flags)
-        return function(client=client, **given)
+        with closing(client):
+            return function(client=client, **given)
 
     about = "Let any server answer, at the price of staleness."
     decorated = switch("-stale", help=about, section=_SECTION)(run)
     for name, (metavar, about) in reversed(_FLAGS.items()):
-        flag = option(name, help=about, default="", metavar=metavar, section=_SECTION)
+        complete = complete_file if metavar in ("FILE", "DIR") else None
+        flag = option(
+            name,
+            help=about,
+            default="",
+            metavar=metavar,
+            section=_SECTION,
+            shell_complete=complete,
+        )
         decorated = flag(decorated)
     return decorated
 

@@ -12,6 +12,8 @@ import shlex
 import signal
 import subprocess
 import time
+from contextlib import suppress
+from glob import glob
 
 from fairlead.errors import InvalidError
 
@@ -61,27 +63,58 @@ class Child:
         return self._process.returncode
 
     def end(self) -> bool:
-        """Ask it to end, and insist after a while; whether asking was enough."""
-        self._send(signal.SIGTERM)
-        deadline = time.monotonic() + GRACE_S
+        """Ask it to end, and insist after a while; whether asking was enough.
+
+        Who is interrupted meanwhile has no time left: then it is ended at once.
+        """
+        gone = False
+        try:
+            self._send(signal.SIGTERM)
+            gone = self._ends_within(GRACE_S)
+        finally:
+            if not gone:
+                self._send(signal.SIGKILL)
+                self._process.wait()
+        return gone
+
+    def _ends_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if self.poll() is not None and not self._send(0):
+            if self.poll() is not None and not self._left():
                 return True
             time.sleep(_POLL_S)
-        self._send(signal.SIGKILL)
-        self._process.wait()
         return False
 
     def _send(self, number: int) -> bool:
-        """False when nothing is left that could take a signal."""
-        if not self._leads_group:
-            self._process.send_signal(number)
-            return self.poll() is None
+        """False when nothing is left that could take a signal from us."""
         try:
-            os.killpg(self.pid, number)
-        except ProcessLookupError:
+            if self._leads_group:
+                os.killpg(self.pid, number)
+            else:
+                self._process.send_signal(number)
+                return self.poll() is None
+        except (ProcessLookupError, PermissionError):
             return False
         return True
+
+    def _left(self) -> bool:
+        """Whether any of what it started runs on."""
+        return self._send(0) and not (self._leads_group and _is_dead(self.pid))
+
+
+def _is_dead(group: int) -> bool:
+    """Whether all of a process group has ended, though nobody has asked yet how.
+
+    In a container the first process may never ask; it may be ourselves. Elsewhere than on
+    Linux this cannot be seen.
+    """
+    states = []
+    for stat in glob("/proc/[0-9]*/stat"):
+        # The process may end meanwhile.
+        with suppress(OSError), open(stat, encoding="utf-8", errors="replace") as file:
+            state, _, leader, *_ = file.read().rpartition(") ")[2].split()
+            states += [state] if leader == str(group) else []
+    return bool(states) and set(states) <= {"Z", "X"}
 
 
 def _has_terminal() -> bool:

@@ -26,7 +26,11 @@ _BASH = """\
         case $type in
             dir) compopt -o dirnames ;;
             file) compopt -o default ;;
-            *) COMPREPLY+=("$value"); [[ $value == */ ]] && compopt -o nospace ;;
+            *)
+                [[ $value ]] || continue
+                [[ ${COMP_WORDS[COMP_CWORD]} == [\\"\\']* ]] || printf -v value %%q "$value"
+                COMPREPLY+=("$value")
+                [[ $value == */ ]] && compopt -o nospace ;;
         esac
     done < <(COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD \\
         %(complete_var)s=bash_complete "$1" 2>/dev/null)
@@ -53,11 +57,20 @@ class Bash(BashComplete):
         joined = _joined(words)
         # Bash replaces its own last word only, so what is before that must not be said again.
         last = "" if _BREAKS.fullmatch(words[-1]) else words[-1]
-        self._said = len(joined[-1]) - len(last)
+        self._said = len(_completed(joined[-1])) - len(last)
         return joined[:-1], joined[-1]
 
     def format_completion(self, item: CompletionItem) -> str:
         return f"{item.type},{item.value[self._said :]}"
+
+
+def _completed(word: str) -> str:
+    """The part of a word that is completed: of a flag with a value, the value.
+
+    >>> _completed("-key=web:"), _completed("web=1"), _completed("-key")
+    ('web:', 'web=1', '-key')
+    """
+    return word.partition("=")[2] if word.startswith("-") and "=" in word else word
 
 
 def _joined(words: list[str]) -> list[str]:
@@ -95,4 +108,4 @@ def command(ctx: click.Context, shell: str) -> None:
     completion = get_completion_class(shell)
     assert completion is not None, "the choices are those click knows"
     variable = f"_{program.upper()}_COMPLETE"
-    print(completion(ctx.find_root().command, {}, program, variable).source())
+    print(completion(ctx.find_root().command, {}, program, variable).source(), end="")

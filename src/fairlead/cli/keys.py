@@ -6,11 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from fairlead.cli.api import client_of
+from fairlead.cli.verbs import complete_file
 from fairlead.errors import FairleadError, InvalidError
 
-__all__ = ["key_argument", "one_argument", "read_key", "written_key"]
+__all__ = [
+    "complete_first_key",
+    "complete_key",
+    "key_argument",
+    "one_argument",
+    "read_key",
+    "written_key",
+]
 
 
 def read_key(key: str) -> str:
@@ -55,7 +64,7 @@ def key_argument(metavar: str) -> Callable[[Callable[..., Any]], Callable[..., A
         type=click.UNPROCESSED,
         callback=clean,
         metavar=metavar,
-        shell_complete=complete_key,
+        shell_complete=complete_first_key,
     )
 
 
@@ -66,3 +75,12 @@ def complete_key(ctx: click.Context, param: click.Parameter, incomplete: str) ->
         return reply.names()
     except FairleadError:
         return []
+
+
+def complete_first_key(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The same for the first of several arguments; what follows may be files."""
+    if ctx.params.get(param.name or ""):
+        return complete_file(ctx, param, incomplete)
+    return [CompletionItem(key) for key in complete_key(ctx, param, incomplete)]

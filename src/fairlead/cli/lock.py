@@ -14,6 +14,7 @@ import click
 
 from fairlead.cli.api import api_flags
 from fairlead.cli.children import GRACE_S, Child, failure
+from fairlead.cli.keys import complete_first_key
 from fairlead.cli.output import complain, explained
 from fairlead.cli.signals import Interrupted, Interrupts
 from fairlead.cli.verbs import DURATION, INT, option, switch, verb
@@ -50,7 +51,13 @@ fairlead lock -timeout=10s deploy/web ./deploy.sh       give up after ten second
 )
 @option("-try", help="The old name of -timeout.", default=0, type=DURATION)
 @switch("-verbose", help="Say what is being done.")
-@click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="PREFIX COMMAND...")
+@click.argument(
+    "args",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    metavar="PREFIX COMMAND...",
+    shell_complete=complete_first_key,
+)
 @api_flags
 def command(client: Client, args: tuple[str, ...], verbose: bool, **given: Any) -> int:
     """Run COMMAND while holding the lock PREFIX/.lock, and let go of it afterwards.

@@ -27,6 +27,11 @@ VERBS: dict[str, tuple[str, str]] = {
     "version": ("fairlead.cli.version", "Print the version."),
     "watch": ("fairlead.cli.watch", "Print a value, or run a command whenever it changes."),
 }
+# What scripts written for Consul may ask for in vain.
+_ABSENT = frozenset(
+    "acl catalog config connect debug event exec force-leave intention join keygen keyring leave "
+    "login logout maint members monitor operator reload rtt services tls".split()
+)
 _VERSION_FLAGS = ("-v", "-version", "--version")
 _NO_SUCH_VERB = 127
 _CTRL_C_EXIT = 130
@@ -34,6 +39,7 @@ _CTRL_C_EXIT = 130
 command = Group(
     name="fairlead",
     verbs=VERBS,
+    absent=_ABSENT,
     unknown_exit=_NO_SUCH_VERB,
     help="Find, configure and command services, on one registry.",
     epilog="""\b

@@ -18,6 +18,8 @@ __all__ = ["Interrupted", "Interrupts", "end_by"]
 
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CTRL_C_EXIT = 130
+# Soon enough that nobody presses Ctrl-C again, and long after what was raised has been dealt with.
+_REMIND_S = 0.1
 
 
 class Interrupted(BaseException):
@@ -45,28 +47,40 @@ class Interrupts:
             # whatever a script runs in the background, yet `kill -INT` is meant.
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._handle)
+        self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._remind)
         return self
 
     def __exit__(self, *_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         self._before.clear()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         again, self._caught = bool(self._caught), number
+        signal.setitimer(signal.ITIMER_REAL, _REMIND_S, _REMIND_S)
         if self._at_once or again:
             raise Interrupted(number)
+
+    def _remind(self, number: int, frame: FrameType | None) -> None:
+        """What was raised may have been lost: in a finalizer, or just before the program waits."""
+        if self._at_once:
+            raise Interrupted(self._caught)
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
         """Within it, a signal raises `Interrupted` where the program stands."""
         self._at_once = True
         try:
-            if self._caught:
-                raise Interrupted(self._caught)
+            self._check()
             yield
+            self._check()
         finally:
             self._at_once = False
+
+    def _check(self) -> None:
+        if self._caught:
+            raise Interrupted(self._caught)
 
 
 def end_by(number: int) -> NoReturn:

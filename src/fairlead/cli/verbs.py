@@ -5,7 +5,7 @@ So scripts written for `consul` keep working: see `syntax`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ __all__ = [
     "UINT",
     "Group",
     "Verb",
+    "complete_file",
     "option",
     "parameter_name",
     "switch",
@@ -52,6 +53,13 @@ def switch(name: str, *, help: str, default: bool | None = False, **more: Any) -
         help=help,
         **more,
     )
+
+
+def complete_file(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The names of files, which the shell knows best."""
+    return [CompletionItem(incomplete, type="file")]
 
 
 def parameter_name(flag: str) -> str:
@@ -196,13 +204,22 @@ DURATION = _Parsed("duration", parse_duration)
 
 
 class Group(click.Group):
-    """Verbs by name, from a table of modules; a module is imported when its verb is used."""
+    """Verbs by name, from a table of modules; a module is imported when its verb is used.
+
+    `absent` are verbs that Consul has and this version has not.
+    """
 
     def __init__(
-        self, *, verbs: dict[str, tuple[str, str]], unknown_exit: int = 1, **more: Any
+        self,
+        *,
+        verbs: dict[str, tuple[str, str]],
+        absent: Collection[str] = (),
+        unknown_exit: int = 1,
+        **more: Any,
     ) -> None:
-        super().__init__(context_settings=HELP, no_args_is_help=False, **more)
+        super().__init__(context_settings=HELP, no_args_is_help=False, options_metavar="", **more)
         self.verbs = verbs
+        self._absent = absent
         self._unknown_exit = unknown_exit
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -242,5 +259,7 @@ class Group(click.Group):
         if args:
             near = get_close_matches(args[0], self.verbs, 1)
             hint = f'; did you mean "{near[0]}"?' if near else ""
+            if args[0] in self._absent:
+                hint = ": that of Consul is not in this version"
             click.echo(f'\nError: there is no command "{args[0]}"{hint}', err=True)
         ctx.exit(self._unknown_exit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -15,7 +15,7 @@ from fairlead.cli.keys import complete_key
 from fairlead.cli.output import complain, dump_json, explained
 from fairlead.cli.signals import Interrupted, Interrupts
 from fairlead.cli.syntax import parse_bool
-from fairlead.cli.verbs import option, switch, verb
+from fairlead.cli.verbs import complete_file, option, switch, verb
 from fairlead.client import Client, Reply
 from fairlead.errors import FairleadError, InvalidError, UnavailableError
 from fairlead.watch_plans import REFUSED, TYPES, Follower, Plan, plan_of
@@ -74,7 +74,13 @@ fairlead watch -type=event -name=deploy -shell=false ./deploy
 )
 @option("-name", help="With type event: only events of this name.", default="", metavar="NAME")
 @switch("-shell", help="Run the command by $SHELL -c; =false runs it as it is.", default=True)
-@click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND...]")
+@click.argument(
+    "args",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    metavar="[COMMAND...]",
+    shell_complete=complete_file,
+)
 @api_flags
 def command(client: Client, args: tuple[str, ...], shell: bool, **given: Any) -> int:
     """Print what is watched as JSON; or, with a COMMAND, run it now and at every change.
@@ -90,8 +96,8 @@ def command(client: Client, args: tuple[str, ...], shell: bool, **given: Any) ->
             reply = _fetch(client, plan, follower)
             print(dump_json(_news(follower, plan, reply)[1]))
             return 0
-    with Interrupts() as interrupts, interrupts.at_once():
-        return _follow(client, plan, follower, args, shell)
+    with Interrupts() as interrupts:
+        return _follow(client, plan, follower, _Handler(args, shell, interrupts))
 
 
 def _plan(given: dict[str, Any]) -> Plan:
@@ -135,37 +141,46 @@ def _news(follower: Follower, plan: Plan, reply: Reply) -> tuple[bool, Any]:
         raise UnavailableError("the answer is not what an agent answers") from error
 
 
-def _follow(
-    client: Client, plan: Plan, follower: Follower, args: tuple[str, ...], shell: bool
-) -> int:
+class _Handler(NamedTuple):
+    """The command to run at every change."""
+
+    args: tuple[str, ...]
+    shell: bool
+    interrupts: Interrupts
+
+    def run(self, value: Any, index: int) -> int:
+        """Run it once, with the value on its stdin; its exit code."""
+        sys.stdout.flush()
+        env = {"CONSUL_INDEX": str(index)}
+        child = Child(self.args, shell=self.shell, env=env, stdin=subprocess.PIPE)
+        try:
+            with self.interrupts.at_once():
+                return child.feed(dump_json(value, indent=None).encode() + b"\n")
+        except Interrupted:
+            child.end()
+            raise
+
+
+def _follow(client: Client, plan: Plan, follower: Follower, handler: _Handler) -> int:
     """Run the command at every change, until it fails."""
     failures = 0
     while True:
-        try:
-            reply = _fetch(client, plan, follower)
-            is_news, value = _news(follower, plan, reply)
-        except FairleadError as error:
-            failures += 1
-            pause_s = min(_RETRY_S * failures**2, _RETRY_MAX_S)
-            complain(f"watch failed, trying again in {pause_s:.0f}s: {error}")
-            time.sleep(pause_s)
-            continue
+        with handler.interrupts.at_once():
+            try:
+                reply = _fetch(client, plan, follower)
+                is_news, value = _news(follower, plan, reply)
+            except FairleadError as error:
+                failures += 1
+                # An agent that comes back may know less: asked with our index it would not answer.
+                follower.forget_index()
+                pause_s = min(_RETRY_S * failures**2, _RETRY_MAX_S)
+                complain(f"watch failed, trying again in {pause_s:.0f}s: {error}")
+                time.sleep(pause_s)
+                continue
         failures = 0
         if not is_news:
             continue
-        code = _handle(args, shell, value, reply.index)
+        code = handler.run(value, reply.index)
         if code:
             complain(f"Error executing handler: {failure(code)}")
             return 1
-
-
-def _handle(args: tuple[str, ...], shell: bool, value: Any, index: int) -> int:
-    """Run the command once, with the value on its stdin; its exit code."""
-    sys.stdout.flush()
-    env = {"CONSUL_INDEX": str(index)}
-    child = Child(args, shell=shell, env=env, stdin=subprocess.PIPE)
-    try:
-        return child.feed(dump_json(value, indent=None).encode() + b"\n")
-    except Interrupted:
-        child.end()
-        raise

@@ -20,6 +20,7 @@ __all__ = ["Address", "environment", "environment_switch"]
 _PORTS = {"http": 80, "https": 443}
 _PORT = re.compile("[0-9]{1,5}")
 _MAX_PORT = 65535
+_IPV6 = re.compile(r"[0-9a-fA-F:]*:[0-9a-fA-F:.]*(%[^/]+)?")
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
@@ -65,6 +66,11 @@ class Address(NamedTuple):
             port = port.removeprefix(":")
         elif rest.count(":") == 1:
             host, _, port = rest.partition(":")
+        if "@" in rest:
+            hint = "Give user and password as FAIRLEAD_HTTP_AUTH=user:password."
+            raise InvalidError(f'address "{text}": it may not hold a user', hint=hint)
+        if ":" in host and not _IPV6.fullmatch(host):
+            raise InvalidError(f'address "{text}": too many colons')
         if port and not (_PORT.fullmatch(port) and 0 < int(port) <= _MAX_PORT):
             raise InvalidError(f'address "{text}": "{port}" is not a port')
         return cls(scheme, host or "127.0.0.1", int(port or _PORTS[scheme]), "")

@@ -51,6 +51,13 @@ class Reply:
         text = self.headers.get("X-Consul-Index", "")
         return int(text) if text.isascii() and text.isdigit() else 0
 
+    def next_index(self, asked: int) -> int:
+        """What to block on after this answer to a read that blocked on `asked`.
+
+        An index that goes backwards means that the agent's state was replaced: start over.
+        """
+        return self.index if self.index >= asked else 0
+
     def json(self) -> Any:
         """Raises: UnavailableError when it is not JSON: nobody knows what was done."""
         try:
@@ -92,6 +99,7 @@ class Client:
         namespace: str = "",
         stale: bool = False,
         tls: TLSOptions | None = None,
+        limit_s: float | None = None,
     ) -> None:
         text = address or environment("HTTP_ADDR", "127.0.0.1:8500")
         self.address = Address.parse(text, tls=environment_switch("HTTP_SSL", False))
@@ -105,11 +113,15 @@ class Client:
         self._tls = tls or TLSOptions()
         needed = self.address.scheme == "https" or self._tls[:4] != TLSOptions()[:4]
         self._context = tls_context(self._tls) if needed else None
+        self._limit_s = limit_s
         self._connection: Connection | None = None
 
-    def clone(self) -> Client:
-        """The same with a connection of its own, as another thread needs."""
-        other = Client(self.address.url, token=self._token, tls=self._tls)
+    def clone(self, limit_s: float | None = None) -> Client:
+        """The same with a connection of its own, as another thread needs.
+
+        With a `limit_s`, a request that takes longer fails.
+        """
+        other = Client(self.address.url, token=self._token, tls=self._tls, limit_s=limit_s)
         other._always = self._always
         return other
 
@@ -165,6 +177,8 @@ class Client:
             connection.request(method, target, body=body or None, headers=self._headers)
             response = connection.getresponse()
             reply = Reply(response.status, response.headers, response.read())
+            # Left to its finalizer, closing would swallow what a signal's handler raises.
+            response.close()
         except (http.client.HTTPException, OSError) as error:
             self.close()
             hint = _OTHER_SCHEME if isinstance(error, http.client.BadStatusLine) else ""
@@ -184,7 +198,7 @@ class Client:
         address = self.address
         where = f"unix {address.socket}" if address.socket else f"tcp {address.authority}"
         try:
-            connection = Connection(address, self._context, self._tls.server_name)
+            connection = Connection(address, self._context, self._tls.server_name, self._limit_s)
             connection.connect()
         except ssl.SSLError as error:
             raise UnavailableError(f"{what}: {reason(error)}", hint=_OTHER_SCHEME) from error

@@ -206,8 +206,6 @@ def put_check(draft: Draft, check: CheckRow, now_ns: int) -> None:
         return
     draft.checks.put(key, row)
     _raise_checked(draft, row)
-    if old is not None and old.service_name.lower() != row.service_name.lower():
-        _raise_checked(draft, old)
     if row.status == CRITICAL:
         sessions.end_for_check(draft, row.node, row.check_id, now_ns)
 
@@ -223,10 +221,13 @@ def delete_check(draft: Draft, key: str, now_ns: int) -> None:
 
 
 def _raise_checked(draft: Draft, check: CheckRow) -> None:
-    if check.service_id:
-        raise_index(draft, check.service_name)
-    else:
+    """By the name its service has now: the check may remember an older one."""
+    if not check.service_id:
         raise_node(draft, check.node)
+        return
+    row = draft.services.get(service_key(check.node, check.service_id))
+    if row is not None:
+        raise_index(draft, row.service.service)
 
 
 def _indexed(draft: Draft, row: R, old: R | None) -> R:

@@ -20,7 +20,7 @@ def fire(draft: Draft, command: EventFire) -> EventRow:
     keys = list(draft.events.keys_under(""))
     event = structs.replace(command.event, l_time=int(keys[-1]) + 1 if keys else 2)
     draft.events.put(_key(event), event)
-    for key in keys[: len(keys) + 1 - KEPT]:
+    for key in keys[: max(len(keys) + 1 - KEPT, 0)]:
         draft.events.delete(key)
     return event
 

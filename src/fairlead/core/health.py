@@ -47,7 +47,6 @@ SERVICE_MAINTENANCE = "_service_maintenance:"
 """Followed by the id of the service."""
 
 _CHECKS = Watch("checks")
-_NODES = Watch("nodes")
 
 
 class Instance(Struct, frozen=True, gc=False, rename="pascal"):
@@ -112,8 +111,7 @@ def read_service_checks(state: State, name: str, meta: Meta) -> Read:
         for key in state.checks.groups.get(service_key(row.node, row.service.id), ())
     )
     value = [state.checks.rows[key] for key in keys]
-    index = max(state.checks.index, state.nodes.index if meta else 0)
-    return Read(value, state.floor(index), (service_watch(name),))
+    return Read(value, state.floor(state.checks.index), (service_watch(name),))
 
 
 def read_state_checks(state: State, status: str, meta: Meta) -> Read:
@@ -124,5 +122,4 @@ def read_state_checks(state: State, status: str, meta: Meta) -> Read:
     if meta:
         nodes = state.nodes.rows
         rows = [row for row in rows if has_meta(nodes[node_key(row.node)], meta)]
-    index = max(state.checks.index, state.nodes.index if meta else 0)
-    return Read(rows, state.floor(index), (_CHECKS, _NODES) if meta else (_CHECKS,))
+    return Read(rows, state.floor(state.checks.index), (_CHECKS,))

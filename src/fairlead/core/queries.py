@@ -22,7 +22,7 @@ def set_query(draft: Draft, command: QuerySet) -> str:
     if query.session and draft.sessions.get(query.session) is None:
         raise InvalidError(f'invalid session "{query.session}"')
     if query.name:
-        others = [key for key in draft.queries.group(query.name) if key != query.id]
+        others = [key for key in draft.queries.group(query.name.lower()) if key != query.id]
         if others:
             raise InvalidError(f"name '{query.name}' aliases an existing query name")
     index = draft.next_index

@@ -15,7 +15,15 @@ from fairlead.core.reads import Watch
 from fairlead.core.rows import MarkRow
 from fairlead.core.state import State
 
-__all__ = ["VANISHED", "raise_index", "raise_node", "service_index", "service_watch", "settle_name"]
+__all__ = [
+    "VANISHED",
+    "absent_index",
+    "raise_index",
+    "raise_node",
+    "service_index",
+    "service_watch",
+    "settle_name",
+]
 
 VANISHED = "service_vanished"
 
@@ -49,6 +57,11 @@ def service_index(state: State, name: str) -> int:
     row = state.service_indexes.rows.get(name.lower())
     if row is not None:
         return state.floor(row.index)
+    return absent_index(state)
+
+
+def absent_index(state: State) -> int:
+    """The index a read of a service that has no instances reports."""
     return state.floor(state.mark(VANISHED) or max(state.nodes.index, state.services.index))
 
 

@@ -24,6 +24,8 @@ from fairlead.core.rows import (
     TombstoneRow,
 )
 from fairlead.core.table import Table
+from fairlead.durations import parse_duration
+from fairlead.errors import InvalidError
 
 __all__ = ["RESTORED", "State"]
 
@@ -42,6 +44,11 @@ def _node_id(row: NodeRow) -> str:
 def _service_name(row: ServiceRow) -> str:
     """Services too."""
     return row.service.service.lower()
+
+
+def _query_name(row: QueryRow) -> str:
+    """And prepared queries."""
+    return row.name.lower()
 
 
 def _checked(row: CheckRow) -> str:
@@ -65,7 +72,7 @@ class State:
         self.service_indexes = Table("service_indexes", MarkRow)
         self.checks = Table("checks", CheckRow, group_by=_checked)
         self.events = Table("events", EventRow)
-        self.queries = Table("queries", QueryRow, group_by=attrgetter("name"))
+        self.queries = Table("queries", QueryRow, group_by=_query_name)
         self.coordinates = Table("coordinates", CoordinateRow)
         self.members = Table("members", MemberRow)
         self.marks = Table("marks", MarkRow)
@@ -76,6 +83,18 @@ class State:
         """The index a mark stands at, 0 when it was never set."""
         row = self.marks.rows.get(name)
         return row.index if row is not None else 0
+
+    def check(self) -> None:
+        """Call once the rows are loaded.
+
+        Raises:
+            InvalidError: a row fits its type, and yet nobody can go by it.
+        """
+        for session in self.sessions.rows.values():
+            try:
+                parse_duration(session.ttl or "0")
+            except InvalidError as error:
+                raise InvalidError(f'session "{session.id}": TTL: {error}') from error
 
     def settle(self) -> None:
         """Call once the rows are loaded: from now on no read reports less than the last restore."""

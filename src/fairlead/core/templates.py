@@ -55,19 +55,19 @@ def _compiled(regexp: str) -> re.Pattern[str] | None:
 
 
 def find_query(state: State, name_or_id: str) -> QueryRow | None:
-    """The query that has this id or name, or the template that fits it best."""
+    """The query that has this id or name, or the template that fits it best; in any case."""
     queries = state.queries
     if _UUID.fullmatch(name_or_id):
         row = queries.rows.get(name_or_id.lower())
         if row is not None:
             return row
     if name_or_id:
-        for key in queries.groups.get(name_or_id, ()):
+        for key in queries.groups.get(name_or_id.lower(), ()):
             return queries.rows[key]
     fitting = [
         row
         for row in queries.rows.values()
-        if row.template.type and name_or_id.startswith(row.name)
+        if row.template.type and name_or_id.lower().startswith(row.name.lower())
     ]
     return max(fitting, key=lambda row: len(row.name), default=None)
 
@@ -95,7 +95,7 @@ def _value(place: str, prefix: str, name: str, groups: list[str]) -> str | None:
     fixed = {
         "name.full": name,
         "name.prefix": prefix,
-        "name.suffix": name[len(prefix) :],
+        "name.suffix": name.removeprefix(prefix),
         "agent.segment": "",
     }
     if place in fixed:

@@ -16,7 +16,10 @@ from msgspec import Struct
 
 from fairlead.errors import SettingsError
 
-__all__ = ["ENGINES", "Batch", "Contents", "Engine", "StoredRow", "open_engine"]
+__all__ = ["DAMAGED_HINT", "ENGINES", "Batch", "Contents", "Engine", "StoredRow", "open_engine"]
+
+DAMAGED_HINT = "move it away, start the agent with nothing, and restore a snapshot"
+"""What to try when an engine holds what cannot be read."""
 
 
 class StoredRow(NamedTuple):
@@ -40,7 +43,7 @@ class Batch(Struct, frozen=True):
 
 
 class Contents(Struct, frozen=True):
-    """All an engine holds: the last index, and every row, ordered by table and key."""
+    """All an engine holds: the last index, and every row once, ordered by table and key."""
 
     index: int
     rows: Iterable[StoredRow]
@@ -55,9 +58,15 @@ class Engine(Protocol):
     """
 
     name: str
+    place: str
+    """Where the rows are, for people."""
 
     async def load(self) -> Contents:
-        """What was committed so far; the rows may be iterated once."""
+        """What was committed so far; the rows may be iterated once.
+
+        Raises (also while the rows are iterated):
+            SettingsError: it is damaged.
+        """
 
     async def commit(self, batch: Batch) -> None:
         """Make the batch durable; return only then."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fairlead.agent import describe, runtime
 from fairlead.agent.agent import Agent
+from fairlead.agent.cluster.identity import own_member
 from fairlead.http.messages import Request, Response, json_response
 
-__all__ = ["members", "metrics", "self_"]
+__all__ = ["metrics", "self_"]
 
 
 def self_(agent: Agent, request: Request) -> Response:
@@ -14,20 +15,19 @@ def self_(agent: Agent, request: Request) -> Response:
         {
             "Config": describe.config(agent),
             "DebugConfig": describe.debug_config(agent.settings),
-            "Coord": {"Vec": [0.0] * 8, "Error": 1.5, "Adjustment": 0, "Height": 0.00001},
-            "Member": describe.member(agent),
+            "Coord": agent.cluster.position,
+            "Member": describe.member(own_member(agent.settings, agent.node)),
             "Stats": describe.stats(agent),
             "Meta": agent.node.meta,
         }
     )
 
 
-def members(agent: Agent, request: Request) -> Response:
-    return json_response([describe.member(agent)])
-
-
 def metrics(agent: Agent, request: Request) -> Response:
-    runtime.measure(agent.store, agent.metrics, len(agent.session_timers))
+    if agent.settings.server:
+        runtime.measure(agent.metrics, agent.store, len(agent.session_timers))
+    else:
+        runtime.measure(agent.metrics, None, 0)
     if request.query.get("format") == "prometheus":
         text = agent.metrics.as_prometheus().encode()
         return Response(200, text, b"text/plain; version=0.0.4; charset=utf-8")

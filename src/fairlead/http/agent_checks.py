@@ -10,8 +10,10 @@ from msgspec import Struct
 from fairlead.agent.agent import Agent
 from fairlead.agent.checks.definition import CheckDefinition
 from fairlead.agent.definitions import STATUSES
+from fairlead.core.filters import CHECKS
 from fairlead.errors import InvalidError
 from fairlead.http.agent_services import CHECK_NAMES
+from fairlead.http.catalog_reads import wanted
 from fairlead.http.decoding import decode_struct
 from fairlead.http.messages import Request, Response, empty, json_response
 
@@ -31,7 +33,8 @@ class _Update(Struct, frozen=True):
 
 def list_all(agent: Agent, request: Request) -> Response:
     checks = agent.registrations.local.checks
-    return json_response({check_id: checks[check_id].row for check_id in sorted(checks)})
+    rows = wanted(request.query, CHECKS, [checks[check_id].row for check_id in sorted(checks)])
+    return json_response({row.check_id: row for row in rows})
 
 
 async def register(agent: Agent, request: Request) -> Response:

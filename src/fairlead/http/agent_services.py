@@ -17,10 +17,12 @@ from fairlead.agent.agent import Agent
 from fairlead.agent.checks.definition import CheckDefinition
 from fairlead.agent.definitions import ConnectDefinition, ProxyDefinition, ServiceDefinition
 from fairlead.core.codec import encode_json
+from fairlead.core.filters import SERVICES
 from fairlead.core.rows import Service
 from fairlead.durations import parse_duration
 from fairlead.errors import InvalidError
 from fairlead.http.blocking import wait_seconds
+from fairlead.http.catalog_reads import wanted
 from fairlead.http.decoding import decode_struct
 from fairlead.http.messages import (
     JSON,
@@ -102,7 +104,8 @@ def view(service: Service) -> dict[str, Any]:
 
 def list_all(agent: Agent, request: Request) -> Response:
     services = agent.registrations.local.services
-    return json_response({id_: view(services[id_].service) for id_ in sorted(services)})
+    rows = [services[service_id].service for service_id in sorted(services)]
+    return json_response({row.id: view(row) for row in wanted(request.query, SERVICES, rows)})
 
 
 def one(agent: Agent, request: Request) -> Response | Deferred:

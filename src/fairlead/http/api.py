@@ -42,7 +42,8 @@ class Route:
 
     A path that ends in `/`, but for `/` itself, stands for everything below it. `options` says that
     the parameters every read shares are checked, though the handler may be a
-    write; `datacenter`, that `?dc=` is.
+    write; `datacenter`, that `?dc=` is; `local`, that a client answers it itself
+    instead of asking its server.
     """
 
     __slots__ = (
@@ -51,6 +52,7 @@ class Route:
         "datacenter",
         "handlers",
         "is_folder",
+        "local",
         "metric",
         "options",
         "path",
@@ -63,6 +65,7 @@ class Route:
         *,
         options: bool = True,
         datacenter: bool = True,
+        local: bool = False,
         body_limit: Callable[[Agent], BodyLimit] | None = None,
     ) -> None:
         self.path = path
@@ -70,6 +73,7 @@ class Route:
         self.handlers = handlers
         self.options = options
         self.datacenter = datacenter
+        self.local = local
         self.body_limit = body_limit
         self.allow = ",".join(["OPTIONS", *handlers])
         self.metric = ".".join(part or "_" for part in path[1:].split("/"))

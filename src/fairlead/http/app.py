@@ -24,7 +24,17 @@ from fairlead.errors import (
 from fairlead.http.api import Found, Handler, Route
 from fairlead.http.blocking import Parked, wait_seconds
 from fairlead.http.contracts import BodyLimit
-from fairlead.http.messages import JSON, TEXT, DateHeader, Deferred, Request, Response, empty
+from fairlead.http.forwarding import FORWARDED, forward
+from fairlead.http.messages import (
+    JSON,
+    TEXT,
+    DateHeader,
+    Deferred,
+    Request,
+    Response,
+    empty,
+    error_response,
+)
 from fairlead.http.params import DEFAULT_READ, ReadOptions
 from fairlead.http.routes import ROUTES
 from fairlead.http.urls import clean_path, encode_path
@@ -96,7 +106,7 @@ class App:
         """The answer, or the promise of one. Never raises."""
         plan: Plan = request.plan
         try:
-            if self._guarded:
+            if self._guarded and client is not FORWARDED:
                 self._check_access(request, client)
             outcome = plan.handler(self.agent, request)
         except FairleadError as error:
@@ -192,6 +202,8 @@ class App:
             options = query.read_options() if route.options else DEFAULT_READ
             self._check_datacenter(route, query.get("dc"))
         sampler = self._samplers[route.path, request.method]
+        if self.agent.link is not None and not route.local:
+            return Plan(forward, sampler=sampler)
         return Plan(handler, options, sampler, "pretty" in query)
 
     def _find(self, path: str) -> Route | None:
@@ -239,7 +251,7 @@ class App:
                 raise DeniedError("Access is restricted")
 
     def _error(self, error: FairleadError) -> Response:
-        return Response(error.status, str(error).encode("utf-8", "replace"), TEXT)
+        return error_response(error)
 
     def _bug(self, request: Request) -> Response:
         log.exception("a request failed: method=%s url=%r", request.method, request.target)

@@ -13,7 +13,7 @@ from fairlead.core import directory
 from fairlead.core.commands import CatalogDeregister, CatalogRegister
 from fairlead.core.filters import NODES, SERVICE_NODES, SERVICES
 from fairlead.core.reads import Read
-from fairlead.core.service_indexes import service_index, service_watch
+from fairlead.core.service_indexes import absent_index, service_watch
 from fairlead.errors import InvalidError, UnavailableError
 from fairlead.http.api import Found
 from fairlead.http.catalog_bodies import (
@@ -154,7 +154,7 @@ def connect(agent: Agent, request: Request) -> Found:
     """The instances that speak the mesh's protocol: there is no mesh."""
     name = last_part(request, _NO_SERVICE)
     rows: list[directory.ServiceNode] = wanted(request.query, SERVICE_NODES, [])
-    index = service_index(agent.store.state, name)
+    index = absent_index(agent.store.state)
     return found(agent, request, Read(rows, index, (service_watch(name),)), cached=True)
 
 

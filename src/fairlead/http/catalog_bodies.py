@@ -7,15 +7,15 @@ is first made usual, field by field, which is also what finds unknown fields.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct, field
 
 from fairlead.core.rows import PLAIN_PROXY, Address, CheckRow, NodeRow, Service, Weights
-from fairlead.durations import format_duration, parse_duration
 from fairlead.errors import InvalidError
 from fairlead.http.bodies import decode_json, json_type
+from fairlead.http.kept_definitions import kept_definition, type_of
 
 __all__ = [
     "CheckBody",
@@ -33,6 +33,7 @@ __all__ = [
 
 _DECODE = "Request decode failed"
 S = TypeVar("S")
+_Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class _Body(Struct, rename="pascal", forbid_unknown_fields=True):
@@ -41,12 +42,12 @@ class _Body(Struct, rename="pascal", forbid_unknown_fields=True):
 
 class _AddressBody(_Body):
     address: str = ""
-    port: int = 0
+    port: _Int = 0
 
 
 class _WeightsBody(_Body):
-    passing: int = 0
-    warning: int = 0
+    passing: _Int = 0
+    warning: _Int = 0
 
 
 class _GatewayBody(_Body, omit_defaults=True):
@@ -54,9 +55,9 @@ class _GatewayBody(_Body, omit_defaults=True):
 
 
 class _PathBody(_Body, omit_defaults=True):
-    listener_port: int = 0
+    listener_port: _Int = 0
     path: str = ""
-    local_path_port: int = 0
+    local_path_port: _Int = 0
     protocol: str = ""
     parsed_from_check: bool = False
 
@@ -72,7 +73,7 @@ class _UpstreamBody(_Body):
     destination_name: str = ""
     datacenter: str = ""
     local_bind_address: str | msgspec.UnsetType = UNSET
-    local_bind_port: int = 0
+    local_bind_port: _Int = 0
     config: dict[str, Any] | None = None
     mesh_gateway: _GatewayBody = field(default_factory=_GatewayBody)
 
@@ -83,7 +84,7 @@ class _ProxyBody(_Body):
         name="DestinationServiceID", default=UNSET
     )
     local_service_address: str | msgspec.UnsetType = UNSET
-    local_service_port: int | msgspec.UnsetType = UNSET
+    local_service_port: _Int | msgspec.UnsetType = UNSET
     config: dict[str, Any] | msgspec.UnsetType = UNSET
     upstreams: list[_UpstreamBody] | msgspec.UnsetType = UNSET
     mesh_gateway: _GatewayBody = field(default_factory=_GatewayBody)
@@ -100,13 +101,13 @@ class ServiceBody(_Body):
     address: str = ""
     tagged_addresses: dict[str, _AddressBody] = {}
     meta: dict[str, str] | None = None
-    port: int = 0
+    port: _Int = 0
     weights: _WeightsBody | None = None
     enable_tag_override: bool = False
     proxy: _ProxyBody | None = None
     connect: dict[str, Any] = {}
-    create_index: int = 0
-    modify_index: int = 0
+    create_index: _Int = 0
+    modify_index: _Int = 0
 
 
 class CheckBody(_Body):
@@ -123,8 +124,8 @@ class CheckBody(_Body):
     service_tags: list[str] = []
     type: str = ""
     definition: dict[str, Any] = {}
-    create_index: int = 0
-    modify_index: int = 0
+    create_index: _Int = 0
+    modify_index: _Int = 0
 
 
 class NodeBody(_Body):
@@ -136,8 +137,8 @@ class NodeBody(_Body):
     datacenter: str = ""
     tagged_addresses: dict[str, str] | None = None
     meta: dict[str, str] | None = None
-    create_index: int = 0
-    modify_index: int = 0
+    create_index: _Int = 0
+    modify_index: _Int = 0
 
 
 class Registration(_Body):
@@ -342,7 +343,7 @@ def check_row(body: CheckBody, *, typed: bool = True) -> CheckRow:
     Raises:
         InvalidError: its definition holds a duration that is none.
     """
-    definition = _definition(body.definition) if body.definition else {}
+    definition = kept_definition(body.definition) if body.definition else {}
     return CheckRow(
         node=body.node,
         check_id=body.check_id,
@@ -353,69 +354,6 @@ def check_row(body: CheckBody, *, typed: bool = True) -> CheckRow:
         service_id=body.service_id,
         service_name=body.service_name,
         service_tags=body.service_tags,
-        type=body.type or (_type(definition) if typed and definition else ""),
+        type=body.type or (type_of(definition) if typed and definition else ""),
         definition=definition,
     )
-
-
-_DURATIONS = ("Interval", "Timeout", "DeregisterCriticalServiceAfter")
-_DEFINITION = {
-    "interval": "Interval",
-    "timeout": "Timeout",
-    "deregistercriticalserviceafter": "DeregisterCriticalServiceAfter",
-    "http": "HTTP",
-    "tlsskipverify": "TLSSkipVerify",
-    "header": "Header",
-    "method": "Method",
-    "body": "Body",
-    "tcp": "TCP",
-    "scriptargs": "ScriptArgs",
-    "dockercontainerid": "DockerContainerID",
-    "shell": "Shell",
-    "grpc": "GRPC",
-    "grpcusetls": "GRPCUseTLS",
-    "aliasnode": "AliasNode",
-    "aliasservice": "AliasService",
-    "ttl": "TTL",
-}
-
-
-def _definition(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given of the known fields; durations as text, but for the TTL's, as in Consul."""
-    lowered = {name.lower(): value for name, value in given.items()}
-    found: dict[str, Any] = {}
-    for name, usual in _DEFINITION.items():
-        value = lowered.get(name)
-        if not value:
-            continue
-        if usual in _DURATIONS:
-            value = format_duration(_duration(usual, value))
-        elif usual == "TTL":
-            value = _duration(usual, value)
-        found[usual] = value
-    return found
-
-
-def _duration(name: str, value: Any) -> int:
-    try:
-        if isinstance(value, str):
-            return parse_duration(value)
-    except InvalidError as error:
-        raise InvalidError(f"{_DECODE}: {error}") from error
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidError(f"{_DECODE}: json: cannot unmarshal {json_type(value)} into {name}")
-    return int(value)
-
-
-def _type(definition: Mapping[str, Any]) -> str:
-    polled = "Interval" in definition
-    kinds = (
-        ("grpc", polled and "GRPC" in definition),
-        ("http", polled and "HTTP" in definition),
-        ("ttl", "TTL" in definition),
-        ("tcp", polled and "TCP" in definition),
-        ("alias", "AliasNode" in definition or "AliasService" in definition),
-        ("docker", polled and "DockerContainerID" in definition and "ScriptArgs" in definition),
-        ("script", polled and "ScriptArgs" in definition),
-    )
-    return next((kind for kind, is_so in kinds if is_so), "")

@@ -78,22 +78,23 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def list_all(agent: Agent, request: Request) -> Found:
     """The events whose filters match this agent; `?name=` picks some."""
     read = events.read_events(agent.store.state, request.query.get("name"))
-    rows = [event for event in read.value if _concerns(agent, event)]
+    node = request.source or agent.node.node
+    rows = [event for event in read.value if _concerns(agent, node, event)]
     index = events.event_index(rows[-1].id) if rows else 1
     read = type(read)(rows, index, read.watches)
     return Found(read, json_response, is_ordered=False)
 
 
-def _concerns(agent: Agent, event: EventRow) -> bool:
-    """Whether this agent is meant."""
-    if event.node_filter and not _compiled(event.node_filter).search(agent.node.node):
+def _concerns(agent: Agent, node: str, event: EventRow) -> bool:
+    """Whether the agent of that node is meant."""
+    if event.node_filter and not _compiled(event.node_filter).search(node):
         return False
     if not event.service_filter:
         return True
     wanted = _compiled(event.service_filter)
     services = [
         row.service
-        for row in agent.store.state.services.scan(node_prefix(agent.node.node))
+        for row in agent.store.state.services.scan(node_prefix(node))
         if wanted.search(row.service.service)
     ]
     if not event.tag_filter:

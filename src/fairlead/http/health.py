@@ -11,7 +11,7 @@ from fairlead.agent.agent import Agent
 from fairlead.core import health
 from fairlead.core.filters import CHECKS, INSTANCES
 from fairlead.core.reads import Read
-from fairlead.core.service_indexes import service_index, service_watch
+from fairlead.core.service_indexes import absent_index, service_watch
 from fairlead.errors import InvalidError
 from fairlead.http.api import Found
 from fairlead.http.catalog_reads import (
@@ -75,7 +75,7 @@ def service(agent: Agent, request: Request) -> Found:
 def connect(agent: Agent, request: Request) -> Found:
     """The instances that speak the mesh's protocol: there is no mesh."""
     name = last_part(request, _NO_SERVICE)
-    return _none(agent, request, service_index(agent.store.state, name), name)
+    return _none(agent, request, absent_index(agent.store.state), name)
 
 
 def ingress(agent: Agent, request: Request) -> Found:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import gzip
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from msgspec import Struct
 
 from fairlead.core.codec import encode_json
+from fairlead.errors import FairleadError
 from fairlead.http.params import EMPTY, Query
 from fairlead.store import LEADING, Contact
 
@@ -26,6 +27,7 @@ __all__ = [
     "Response",
     "contact_headers",
     "empty",
+    "error_response",
     "json_response",
     "render",
     "text_response",
@@ -53,11 +55,21 @@ class Request(Struct):
     keep_alive: bool = True
     body: bytes = b""
     plan: Any = None  # the app's: what `App.prepare` found for it
+    source: str = ""  # the node of the agent that forwarded it; empty when it came here
+    takes_chunks: bool = True  # HTTP/1.0 knows none
+    is_framed: bool = False  # it announced a body, if an empty one
+    is_plain: bool = True  # an answer is sent whole, as it is, and the next one may follow
+
+    def __post_init__(self) -> None:
+        self.is_plain = (
+            self.keep_alive and self.method != "HEAD" and b"accept-encoding" not in self.headers
+        )
 
 
 class Response(Struct):
     """One answer. `index` adds the three headers of an indexed read; a `stream` replaces the body.
 
+    Whoever sends a stream closes it, and so does who drops it.
     `shared` says that many requests may get this very answer: its bytes are kept.
     """
 
@@ -67,14 +79,14 @@ class Response(Struct):
     index: int = 0
     contact: Contact = LEADING
     headers: bytes = b""
-    stream: AsyncIterator[bytes] | None = None
+    stream: IO[bytes] | None = None
     shared: bool = False
     message: bytes = b""
 
 
 def render(response: Response, request: Request, common: bytes) -> bytes:
     """The whole message, or its head when it has a stream; `common` are headers of all answers."""
-    plain = request.keep_alive and b"accept-encoding" not in request.headers
+    plain = request.is_plain
     if plain and response.message:
         return response.message
     body, headers = response.body, response.headers
@@ -93,10 +105,15 @@ def render(response: Response, request: Request, common: bytes) -> bytes:
             headers += b"Connection: close\r\n"
     head = _head(response.status, response.content_type)
     if response.stream is not None:
-        return b"%b%b%bTransfer-Encoding: chunked\r\n\r\n" % (head, common, headers)
+        coding = b"Transfer-Encoding: chunked\r\n" if request.takes_chunks else b""
+        return b"%b%b%b%b\r\n" % (head, common, headers, coding)
     message = b"%b%b%bContent-Length: %d\r\n\r\n%b" % (head, common, headers, len(body), body)
-    if plain and response.shared:
-        response.message = message
+    if plain:
+        if response.shared:
+            response.message = message
+    elif request.method == "HEAD":
+        # The length stays, for it is the one a GET would be told (RFC 9110, 9.3.2).
+        return message[: len(message) - len(body)]
     return message
 
 
@@ -145,6 +162,10 @@ def json_response(value: Any, status: int = 200) -> Response:
 
 def text_response(text: str, status: int = 200) -> Response:
     return Response(status, text.encode("utf-8", "replace"), TEXT)
+
+
+def error_response(error: FairleadError) -> Response:
+    return Response(error.status, str(error).encode("utf-8", "replace"), TEXT)
 
 
 def empty(status: int = 200) -> Response:

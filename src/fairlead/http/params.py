@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 UINT64_MAX = 2**64 - 1
+_MOST_DIGITS = len(str(UINT64_MAX))
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
@@ -37,10 +38,11 @@ def parse_uint(text: str) -> int:
     """
     if not (text.isascii() and text.isdigit()):
         raise InvalidError(f'strconv.ParseUint: parsing "{text}": invalid syntax')
-    value = int(text) if len(text) < 400 else UINT64_MAX + 1
-    if value > UINT64_MAX:
+    digits = text.lstrip("0") or "0"
+    # Python refuses to read thousands of digits.
+    if len(digits) > _MOST_DIGITS or int(digits) > UINT64_MAX:
         raise InvalidError(f'strconv.ParseUint: parsing "{text}": value out of range')
-    return value
+    return int(digits)
 
 
 def parse_bool(text: str) -> bool | None:

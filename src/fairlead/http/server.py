@@ -13,8 +13,10 @@ from collections import Counter
 from pathlib import Path
 
 from fairlead.agent.agent import Agent
+from fairlead.agent.cluster.cluster import ServerCluster
 from fairlead.errors import SettingsError
 from fairlead.http.app import App
+from fairlead.http.forwarding import ForwardedEdge
 from fairlead.http.wire import Connection
 from fairlead.settings.settings import Settings
 
@@ -38,6 +40,8 @@ class HttpServer:
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
         self.app = App(agent)
+        if isinstance(agent.cluster, ServerCluster):
+            agent.cluster.links.edge = ForwardedEdge(self.app)
         self.listening: list[str] = []
         self._servers: list[asyncio.Server] = []
         self._sockets: list[Path] = []

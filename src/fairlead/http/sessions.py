@@ -13,7 +13,7 @@ from fairlead.agent.agent import Agent
 from fairlead.core import sessions
 from fairlead.core.commands import SessionCreate, SessionDestroy
 from fairlead.core.rows import ServiceCheck, SessionRow
-from fairlead.durations import SECOND_NS, parse_duration
+from fairlead.durations import INT64, SECOND_NS, parse_duration
 from fairlead.errors import InvalidError, NotFoundError
 from fairlead.http.api import Found
 from fairlead.http.bodies import decode_object, json_type
@@ -28,7 +28,7 @@ _SERF_HEALTH = "serfHealth"
 
 async def create(agent: Agent, request: Request) -> Response:
     fields = decode_object(request.body, _DECODE) if request.body.strip() else {}
-    session = _session(agent, fields)
+    session = _session(agent, fields, request.source or agent.node.node)
     ttl_ns = sessions.parse_ttl(session.ttl, agent.settings.session_ttl_min)
     await agent.store.submit(SessionCreate(session))
     if ttl_ns:
@@ -83,12 +83,12 @@ def _session_id(request: Request) -> str:
 # ---------------------------------------------------------------- the body of create
 
 
-def _session(agent: Agent, fields: dict[str, Any]) -> SessionRow:
+def _session(agent: Agent, fields: dict[str, Any], node: str) -> SessionRow:
     node_checks, checks = _checks(fields)
     return SessionRow(
         id=agent.clock.new_id(),
         name=_text(fields, "Name"),
-        node=_text(fields, "Node") or agent.node.node,
+        node=_text(fields, "Node") or node,
         lock_delay=_lock_delay(fields),
         behavior=_text(fields, "Behavior") or "release",
         ttl=_text(fields, "TTL"),
@@ -126,7 +126,10 @@ def _lock_delay(fields: dict[str, Any]) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _wrong_type("LockDelay", value, "duration")
     whole = int(value)
-    return whole * SECOND_NS if whole < 1000 else whole
+    delay_ns = whole * SECOND_NS if whole < 1000 else whole
+    if delay_ns not in INT64:
+        raise InvalidError(f"{_DECODE}: LockDelay: {value} is beyond 64 bits of nanoseconds")
+    return delay_ns
 
 
 def _text(fields: dict[str, Any], name: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import IO
 
 from fairlead.agent import archive
 from fairlead.agent.agent import Agent
@@ -14,7 +12,6 @@ from fairlead.http.messages import Request, Response, empty
 __all__ = ["body_limit", "get", "put"]
 
 _LIMIT_BYTES = 4 * 1024**3
-_CHUNK_BYTES = 256 * 1024
 
 
 def body_limit(agent: Agent) -> BodyLimit:
@@ -26,16 +23,10 @@ async def get(agent: Agent, request: Request) -> Response:
     about = archive.About(agent.node.id, agent.server_address, agent.clock.now_ns())
     file = await asyncio.to_thread(archive.write, contents, about)
     index = max(contents.index, 1)
-    return Response(content_type=b"application/x-gzip", index=index, stream=_chunks(file))
+    return Response(content_type=b"application/x-gzip", index=index, stream=file)
 
 
 async def put(agent: Agent, request: Request) -> Response:
     contents = await asyncio.to_thread(archive.read, request.body)
     await agent.restore(contents)
     return empty()
-
-
-async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
-    with file:
-        while chunk := file.read(_CHUNK_BYTES):
-            yield chunk

@@ -350,6 +350,12 @@ USED = frozenset(
     """
     node_name node_id node_meta datacenter server bootstrap bootstrap_expect data_dir engine
     bind_addr client_addr advertise_addr addresses.http addresses.https ports.http ports.https
+    addresses.dns ports.dns domain alt_domain recursor recursors
+    dns_config.a_record_limit dns_config.allow_stale dns_config.cache_max_age
+    dns_config.disable_compression dns_config.enable_additional_node_meta_txt
+    dns_config.enable_truncate dns_config.max_stale dns_config.node_ttl dns_config.only_passing
+    dns_config.recursor_strategy dns_config.recursor_timeout dns_config.service_ttl
+    dns_config.soa dns_config.udp_answer_limit dns_config.use_cache
     unix_sockets.user unix_sockets.group unix_sockets.mode
     http_config.block_endpoints http_config.response_headers http_config.allow_write_http_from
     limits.http_max_conns_per_client limits.kv_max_value_size limits.txn_max_req_len
@@ -357,10 +363,12 @@ USED = frozenset(
     session_ttl_min tombstone_ttl
     service services check checks enable_script_checks enable_local_script_checks
     check_output_max_size check_update_interval check_deregister_interval_min check_reap_interval
-    discard_check_output
+    discard_check_output enable_agent_tls_for_checks
     ca_file cert_file key_file verify_incoming verify_incoming_https tls_min_version
     telemetry.disable_hostname telemetry.metrics_prefix
     log_level log_json log_file log_rotate_bytes log_rotate_duration log_rotate_max_files pid_file
+    ports.server ports.serf_lan start_join retry_join retry_interval retry_max rejoin_after_leave
+    leave_on_terminate skip_leave_on_interrupt reconnect_timeout encrypt
     disable_update_check disable_anonymous_signature disable_host_node_id
     """.split()
 )

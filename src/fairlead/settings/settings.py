@@ -5,6 +5,7 @@ Durations are nanoseconds. `build` turns merged sources into `Settings`.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 import re
@@ -16,13 +17,24 @@ from typing import Any
 from fairlead.durations import SECOND_NS
 from fairlead.errors import SettingsError
 from fairlead.settings.addresses import expand, own_address
+from fairlead.settings.dns import dns_faults, service_ttls
 
 __all__ = ["DEV_DEFAULTS", "LOG_LEVELS", "RELOADABLE", "Settings", "build", "warnings"]
 
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "ERR")
 _DATACENTER = re.compile(r"[a-z0-9_-]+")
 _NODE_NAME = re.compile(r"[A-Za-z0-9-]+")
+_ADDRESSES = ("addresses_dns", "addresses_http", "addresses_https")
+# RFC 9110, 5.1 and 5.5: a header's name is a token, and no control character stands in its value.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _KB = 1024
+_KEY_SIZES = (16, 24, 32)
+_DNS_CONFIG = (
+    "a_record_limit allow_stale cache_max_age disable_compression enable_additional_node_meta_txt "
+    "enable_truncate max_stale node_ttl only_passing recursor_strategy recursor_timeout "
+    "service_ttl soa udp_answer_limit use_cache"
+).split()
 
 DEV_DEFAULTS: dict[str, Any] = {
     "server": True,
@@ -33,6 +45,8 @@ DEV_DEFAULTS: dict[str, Any] = {
 
 RELOADABLE = frozenset(
     {
+        *("alt_domain", "domain", "recursors"),
+        *(f"dns_config_{name}" for name in _DNS_CONFIG),
         "check",
         "checks",
         "discard_check_output",
@@ -66,10 +80,23 @@ class Settings:
     bind_addr: str = "0.0.0.0"
     client_addr: str = "127.0.0.1"
     advertise_addr: str = ""
+    addresses_dns: str = ""
     addresses_http: str = ""
     addresses_https: str = ""
+    ports_dns: int = 8600
     ports_http: int = 8500
     ports_https: int = -1
+    ports_server: int = 8300
+    ports_serf_lan: int = 8301
+    start_join: list[str] = field(default_factory=list)
+    retry_join: list[str] = field(default_factory=list)
+    retry_interval: int = 30 * SECOND_NS
+    retry_max: int = 0
+    rejoin_after_leave: bool = False
+    leave_on_terminate: bool | None = None
+    skip_leave_on_interrupt: bool | None = None
+    reconnect_timeout: int = 72 * 3600 * SECOND_NS
+    encrypt: str = ""
     unix_sockets_user: str = ""
     unix_sockets_group: str = ""
     unix_sockets_mode: str = ""
@@ -82,6 +109,25 @@ class Settings:
     default_query_time: int = 300 * SECOND_NS
     max_query_time: int = 600 * SECOND_NS
     disable_http_unprintable_char_filter: bool = False
+    domain: str = "consul"
+    alt_domain: str = ""
+    recursor: str = ""
+    recursors: list[str] = field(default_factory=list)
+    dns_config_a_record_limit: int = 0
+    dns_config_allow_stale: bool = True
+    dns_config_cache_max_age: int = 0
+    dns_config_disable_compression: bool = False
+    dns_config_enable_additional_node_meta_txt: bool = True
+    dns_config_enable_truncate: bool = False
+    dns_config_max_stale: int = 87600 * 3600 * SECOND_NS
+    dns_config_node_ttl: int = 0
+    dns_config_only_passing: bool = False
+    dns_config_recursor_strategy: str = "sequential"
+    dns_config_recursor_timeout: int = 2 * SECOND_NS
+    dns_config_service_ttl: dict[str, int] = field(default_factory=dict)
+    dns_config_soa: dict[str, int] = field(default_factory=dict)
+    dns_config_udp_answer_limit: int = 3
+    dns_config_use_cache: bool = False
     session_ttl_min: int = 10 * SECOND_NS
     tombstone_ttl: int = 900 * SECOND_NS
     service: list[dict[str, Any]] = field(default_factory=list)
@@ -91,6 +137,7 @@ class Settings:
     enable_script_checks: bool = False
     enable_local_script_checks: bool = False
     check_output_max_size: int = 4 * _KB
+    enable_agent_tls_for_checks: bool = False
     check_update_interval: int = 300 * SECOND_NS
     check_deregister_interval_min: int = 60 * SECOND_NS
     check_reap_interval: int = 30 * SECOND_NS
@@ -117,6 +164,12 @@ class Settings:
         return (self.addresses_http or self.client_addr).split()
 
     @property
+    def dns_addresses(self) -> list[str]:
+        """Hosts to answer DNS questions on; a unix socket is none."""
+        addresses = (self.addresses_dns or self.client_addr).split()
+        return [address for address in addresses if not address.startswith("unix://")]
+
+    @property
     def https_addresses(self) -> list[str]:
         return (self.addresses_https or self.client_addr).split()
 
@@ -127,18 +180,27 @@ def build(raw: dict[str, Any]) -> Settings:
     Raises:
         SettingsError: some value cannot be used; all of them are named.
     """
-    flat: dict[str, Any] = {}
-    for key, value in raw.items():
-        if isinstance(value, dict) and key not in _FIELDS:
-            flat.update({f"{key}_{name}": item for name, item in value.items()})
-        else:
-            flat[key] = value
+    flat = _flattened(raw)
+    faults: list[str] = []
+    if "dns_config_service_ttl" in flat:
+        flat["dns_config_service_ttl"] = service_ttls(flat["dns_config_service_ttl"], faults)
     settings = Settings(**{key: value for key, value in flat.items() if key in _FIELDS})
     settings = _completed(settings)
-    faults = list(_faults(settings))
+    faults += _faults(settings)
     if faults:
         raise SettingsError("\n".join(faults))
     return settings
+
+
+def _flattened(raw: dict[str, Any]) -> dict[str, Any]:
+    """Sections joined to their keys by `_`, as fields are named."""
+    flat: dict[str, Any] = {}
+    for key, value in raw.items():
+        if isinstance(value, dict) and key not in _FIELDS:
+            flat.update(_flattened({f"{key}_{name}": item for name, item in value.items()}))
+        else:
+            flat[key] = value
+    return flat
 
 
 _FIELDS = {field_.name for field_ in fields(Settings)}
@@ -150,10 +212,16 @@ def _completed(settings: Settings) -> Settings:
     values["datacenter"] = settings.datacenter.lower()
     values["node_name"] = settings.node_name or socket.gethostname()
     values["log_level"] = settings.log_level.upper()
+    if settings.leave_on_terminate is None:
+        values["leave_on_terminate"] = not settings.server
+    if settings.skip_leave_on_interrupt is None:
+        values["skip_leave_on_interrupt"] = settings.server
     if not settings.engine and settings.data_dir:
         values["engine"] = f"sqlite:{Path(settings.data_dir) / 'fairlead.db'}"
-    for name in ("bind_addr", "advertise_addr", "client_addr", "addresses_http", "addresses_https"):
+    for name in ("bind_addr", "advertise_addr", "client_addr", *_ADDRESSES):
         values[name] = expand(values[name])
+    given = [settings.recursor] if settings.recursor else []
+    values["recursors"] = [expand(text) for text in (*given, *settings.recursors)]
     if not settings.advertise_addr:
         wildcard = values["bind_addr"] in ("0.0.0.0", "::", "")
         values["advertise_addr"] = own_address() if wildcard else values["bind_addr"]
@@ -181,19 +249,28 @@ def _faults(settings: Settings) -> list[str]:
     if settings.log_level not in LOG_LEVELS:
         names = ", ".join(LOG_LEVELS[:-1])
         faults.append(f'log_level cannot be "{settings.log_level}". Use one of {names}')
-    return faults + _number_faults(settings) + _address_faults(settings) + _tls_faults(settings)
+    for check in (
+        _number_faults,
+        _address_faults,
+        _header_faults,
+        _cluster_faults,
+        _tls_faults,
+        dns_faults,
+    ):
+        faults += check(settings)
+    return faults
 
 
 def _number_faults(settings: Settings) -> list[str]:
     faults = []
-    for name in ("ports_http", "ports_https"):
+    for name in ("ports_dns", "ports_http", "ports_https", "ports_server", "ports_serf_lan"):
         port = getattr(settings, name)
         if not -1 <= port <= 65535:
             faults.append(f"{_key(name)} cannot be {port}. Use a port from 1 to 65535, or -1")
     positive = (
         "limits_http_max_conns_per_client limits_kv_max_value_size limits_txn_max_req_len "
-        "default_query_time max_query_time session_ttl_min tombstone_ttl "
-        "check_output_max_size check_reap_interval"
+        "default_query_time max_query_time session_ttl_min tombstone_ttl retry_interval "
+        "reconnect_timeout check_output_max_size check_reap_interval"
     )
     for name in positive.split():
         if getattr(settings, name) <= 0:
@@ -208,7 +285,8 @@ def _key(name: str) -> str:
     'limits.kv_max_value_size'
     """
     section = name.partition("_")[0]
-    return f"{section}.{name[len(section) + 1 :]}" if section in ("ports", "limits") else name
+    has_section = section in ("addresses", "limits", "ports")
+    return f"{section}.{name[len(section) + 1 :]}" if has_section else name
 
 
 def _address_faults(settings: Settings) -> list[str]:
@@ -216,14 +294,33 @@ def _address_faults(settings: Settings) -> list[str]:
     for key in ("bind_addr", "advertise_addr"):
         if not _is_ip(getattr(settings, key)):
             faults.append(f'{key}: "{getattr(settings, key)}" is not an IP address')
-    for address in (*settings.http_addresses, *settings.https_addresses):
-        if not address.startswith("unix://") and not _is_ip(address) and address != "localhost":
-            faults.append(f'client_addr: "{address}" is neither an IP address nor unix:///PATH')
+    for key in ("client_addr", *_ADDRESSES):
+        faults += [
+            f'{_key(key)}: "{address}" is neither an IP address nor unix:///PATH'
+            for address in dict.fromkeys(getattr(settings, key).split())
+            if not _can_be_served(address)
+        ]
     for cidr in settings.http_config_allow_write_http_from:
         try:
             ipaddress.ip_network(cidr, strict=False)
         except ValueError:
             faults.append(f'http_config.allow_write_http_from: "{cidr}" is not a CIDR')
+    return faults
+
+
+def _can_be_served(address: str) -> bool:
+    if address.startswith("unix://"):
+        return address != "unix://"
+    return address == "localhost" or _is_ip(address)
+
+
+def _header_faults(settings: Settings) -> list[str]:
+    faults = []
+    for name, value in settings.http_config_response_headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            faults.append(f"http_config.response_headers: {name!a} is not a header's name")
+        if _CONTROL.search(value):
+            faults.append(f"http_config.response_headers: {value!a} holds a control character")
     return faults
 
 
@@ -233,6 +330,28 @@ def _is_ip(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _cluster_faults(settings: Settings) -> list[str]:
+    faults = []
+    if settings.retry_max < 0:
+        faults.append(f"retry_max cannot be {settings.retry_max}. Must be 0 or more")
+    for name in ("start_join", "retry_join"):
+        for address in getattr(settings, name):
+            if "provider=" in address:
+                faults.append(
+                    f'{name}: "{address}": looking servers up in a cloud is not supported'
+                )
+            elif not address.strip():
+                faults.append(f"{name}: an address is empty")
+    try:
+        key = base64.b64decode(settings.encrypt, validate=True)
+    except ValueError as error:
+        faults.append(f"encrypt has invalid key: {error}")
+    else:
+        if settings.encrypt and len(key) not in _KEY_SIZES:
+            faults.append(f"encrypt has invalid key: {len(key)} bytes, must be 16, 24 or 32")
+    return faults
 
 
 def _tls_faults(settings: Settings) -> list[str]:

@@ -7,12 +7,14 @@ read in the order of their names; its own folders are not.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from fairlead.durations import parse_duration
+from fairlead.durations import INT64, parse_duration
 from fairlead.errors import InvalidError, SettingsError
 from fairlead.settings import hcl, schema
 from fairlead.settings.schema import SCHEMA, USED
@@ -20,6 +22,8 @@ from fairlead.settings.schema import SCHEMA, USED
 __all__ = ["check", "merge", "read_all", "read_path", "read_text", "unused_keys"]
 
 _FORMATS = {".json": "json", ".hcl": "hcl"}
+# NUL, which no path holds, and halves of surrogate pairs, which JSON can spell but UTF-8 cannot.
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def read_path(path: Path, format_: str = "") -> list[dict[str, Any]]:
@@ -57,7 +61,11 @@ def read_text(text: str, name: str, format_: str) -> dict[str, Any]:
         SettingsError: see `read_path`.
     """
     try:
-        raw = json.loads(text) if format_ == "json" else hcl.loads(text)
+        raw = (
+            json.loads(text, parse_constant=_refuse_constant)
+            if format_ == "json"
+            else hcl.loads(text)
+        )
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"failed to parse {name}: {error or 'nested too deeply'}") from error
     if raw is None or raw == []:
@@ -69,6 +77,11 @@ def read_text(text: str, name: str, format_: str) -> dict[str, Any]:
     if faults:
         raise SettingsError(f"failed to parse {name}: {_listed(faults)}")
     return checked
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """Python's JSON has an Infinity and a NaN; nobody else's has."""
+    raise ValueError(f"{name} is not JSON")
 
 
 def _listed(faults: list[str]) -> str:
@@ -101,7 +114,8 @@ def check(
 
 def _unknown(full: str, key: str, known: dict[str, Any]) -> str:
     near = get_close_matches(key, known, 1, 0.6)
-    return f"invalid config key {full}" + (f' (did you mean "{near[0]}"?)' if near else "")
+    shown = full if full.isprintable() else ascii(full)
+    return f"invalid config key {shown}" + (f' (did you mean "{near[0]}"?)' if near else "")
 
 
 def _section(value: Any, full: str, faults: list[str]) -> dict[str, Any] | None:
@@ -130,7 +144,7 @@ def _objects(value: Any, known: schema.Objects, full: str, faults: list[str]) ->
     if value is None:
         return []
     items = value if isinstance(value, list) else [value]
-    many = len(items) > 1
+    many = len(items) > 1 or full.endswith("s")
     checked = []
     for number, item in enumerate(items):
         path = f"{full}[{number}]" if many else full
@@ -142,12 +156,13 @@ def _objects(value: Any, known: schema.Objects, full: str, faults: list[str]) ->
 
 
 def _typed(value: Any, kind: str, full: str, faults: list[str]) -> Any:
-    converted = _CONVERT[kind](value)
+    try:
+        converted = _CONVERT[kind](value)
+    except InvalidError as error:
+        faults.append(f"{full}: {error}")
+        return None
     if converted is None:
         faults.append(f"'{full}' expected type '{kind}', got {_type_name(value)}")
-    if kind == schema.DURATION and isinstance(converted, InvalidError):
-        faults.append(f"{full}: {converted}")
-        return None
     return converted
 
 
@@ -156,29 +171,44 @@ def _type_name(value: Any) -> str:
     return f"unconvertible type '{names.get(type(value), type(value).__name__)}'"
 
 
+# Each gives None for another type, and raises InvalidError for a value that cannot be used.
+
+
+def _text(value: Any) -> Any:
+    """Text that can be a path, a name or a header, and be told to clients."""
+    if not isinstance(value, str):
+        return None
+    if _UNWRITABLE.search(value):
+        raise InvalidError(f"{value!a} is not UTF-8 text without NUL")
+    return value
+
+
 def _number(value: Any) -> Any:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidError("the number is too large")
+    return value
 
 
 def _integer(value: Any) -> Any:
     number = _number(value)
-    return int(number) if number is not None and number == int(number) else None
+    if number is None or number != int(number):
+        return None
+    if int(number) not in INT64:
+        raise InvalidError(f"{number} is beyond 64 bits")
+    return int(number)
 
 
 def _duration(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            return parse_duration(value)
-        except InvalidError as error:
-            return error
-    return _integer(value)
+    return parse_duration(_text(value)) if isinstance(value, str) else _integer(value)
 
 
 def _strings(value: Any) -> Any:
-    if isinstance(value, str):
-        return [value]
-    whole = isinstance(value, list) and all(isinstance(item, str) for item in value)
-    return value if whole else None
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        return None
+    return [_text(item) for item in items]
 
 
 def _map(value: Any) -> Any:
@@ -186,7 +216,10 @@ def _map(value: Any) -> Any:
         value = {key: item for part in value for key, item in part.items()}
     if not isinstance(value, dict):
         return None
-    return {key: item if isinstance(item, str) else json.dumps(item) for key, item in value.items()}
+    return {
+        _text(key): _text(item) if isinstance(item, str) else json.dumps(item)
+        for key, item in value.items()
+    }
 
 
 def _lists(value: Any) -> Any:
@@ -200,7 +233,7 @@ def _lists(value: Any) -> Any:
 
 
 _CONVERT: dict[str, Callable[[Any], Any]] = {
-    schema.STR: lambda value: value if isinstance(value, str) else None,
+    schema.STR: _text,
     schema.BOOL: lambda value: value if isinstance(value, bool) else None,
     schema.INT: _integer,
     schema.FLOAT: _number,

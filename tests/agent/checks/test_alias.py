@@ -9,8 +9,7 @@ import pytest
 
 from fairlead.agent.checks.alias import followed
 from fairlead.agent.checks.definition import CheckDefinition
-from fairlead.agent.definitions import ServiceDefinition
-from fairlead.agent.local import API
+from fairlead.agent.definitions import API, ServiceDefinition
 from fairlead.agent.registry import StoreRegistry
 from fairlead.core.commands import CatalogDeregister, CatalogRegister
 from fairlead.core.rows import CheckRow, NodeRow, Service

@@ -10,7 +10,7 @@ from msgspec import Struct
 from fairlead.durations import SECOND_NS
 from fairlead.errors import InvalidError
 
-__all__ = ["MINIMUM_INTERVAL_NS", "CheckDefinition", "validate"]
+__all__ = ["MINIMUM_INTERVAL_NS", "CheckDefinition", "refuse_scripts", "type_of", "validate"]
 
 
 class CheckDefinition(Struct, frozen=True, omit_defaults=True):
@@ -81,10 +81,60 @@ def validate(check: CheckDefinition) -> None:
         raise InvalidError("Interval and TTL cannot both be specified")
     if check.is_polled and check.interval_ns <= 0:
         raise InvalidError("Interval must be > 0 for Script, HTTP, or TCP checks")
+    if check.is_polled and check.is_alias:
+        raise InvalidError("Interval cannot be set for Alias checks")
+    if check.is_alias and check.ttl_ns > 0:
+        raise InvalidError("TTL must be not be set for Alias checks")
     if not check.is_polled and check.ttl_ns <= 0:
         raise InvalidError("TTL must be > 0 for TTL checks")
     if check.output_max_size < 0:
         raise InvalidError("MaxOutputMaxSize must be positive")
+    if check.failures_before_warning > check.failures_before_critical:
+        raise InvalidError("FailuresBeforeWarning can't be higher than FailuresBeforeCritical")
+
+
+def refuse_scripts(
+    check: CheckDefinition, *, allowed: bool, remote_allowed: bool, remote: bool
+) -> None:
+    """Refuse a check that runs a program, inside a container too, where that is not allowed.
+
+    `allowed` is for definitions from files (`enable_local_script_checks` or
+    `enable_script_checks`), `remote_allowed` for those from the API
+    (`enable_script_checks`); `remote` says where this one is from.
+
+    Raises:
+        InvalidError: in Consul's words.
+    """
+    if not check.args:
+        return
+    if remote and not remote_allowed:
+        raise InvalidError(
+            "Scripts are disabled on this agent from remote calls; to enable, configure "
+            "'enable_script_checks' to true"
+        )
+    if not remote and not allowed:
+        raise InvalidError(
+            "Scripts are disabled on this agent; to enable, configure 'enable_script_checks' or "
+            "'enable_local_script_checks' to true"
+        )
+
+
+def type_of(check: CheckDefinition) -> str:
+    """The word for its kind in the API; if several are given the first of these counts."""
+    kinds = (
+        ("grpc", check.grpc),
+        ("http", check.http),
+        ("ttl", check.ttl_ns),
+        ("tcp", check.tcp),
+        ("alias", check.is_alias and not check.is_polled),
+        ("docker", check.docker_container_id),
+        ("script", check.args),
+        ("udp", check.udp),
+        ("h2ping", check.h2ping),
+        ("os_service", check.os_service),
+        ("dns", check.dns),
+    )
+    return next((name for name, is_it in kinds if is_it), "")
 
 
 MINIMUM_INTERVAL_NS = SECOND_NS

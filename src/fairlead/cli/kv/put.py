@@ -8,7 +8,7 @@ import click
 
 from fairlead.cli.api import api_flags, namespace_flag
 from fairlead.cli.data import decode_base64, read_data
-from fairlead.cli.keys import complete_key, written_key
+from fairlead.cli.keys import complete_first_key, written_key
 from fairlead.cli.output import explained
 from fairlead.cli.verbs import UINT, option, switch, verb
 from fairlead.client import Client
@@ -39,7 +39,7 @@ fairlead kv put -acquire -session=<id> web/leader node1
     nargs=-1,
     type=click.UNPROCESSED,
     metavar="KEY [DATA]",
-    shell_complete=complete_key,
+    shell_complete=complete_first_key,
 )
 @namespace_flag
 @api_flags

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 from msgspec import structs
 
+import fairlead.core.filters.syntax as syntax
 from fairlead.core.directory import ServiceNode
-from fairlead.core.filters import syntax
 from fairlead.core.filters.grammar import parse
 from fairlead.core.filters.literals import quote
 from fairlead.core.filters.operators import Test, has_operator, test_of

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 
-from fairlead.core.filters import syntax
+import fairlead.core.filters.syntax as syntax
 from fairlead.core.filters.literals import quote, unquote
 from fairlead.core.filters.syntax import And, Expression, Match, Not, Or
 from fairlead.errors import InvalidError

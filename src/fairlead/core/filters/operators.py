@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import re2
 
-from fairlead.core.filters import syntax
+import fairlead.core.filters.syntax as syntax
 from fairlead.core.filters.literals import parse_bool, parse_int, quote
 from fairlead.core.filters.selectors import Each, Field, Flag, Lookup, Number, Text, Texts
 from fairlead.errors import InvalidError

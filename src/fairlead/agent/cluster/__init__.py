@@ -1,0 +1,1 @@
+"""How agents on other nodes belong to a server: links, heartbeats, membership, coordinates."""

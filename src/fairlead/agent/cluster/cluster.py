@@ -1,0 +1,231 @@
+"""What an agent can do about its cluster, on a server and on a client."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from msgspec import structs
+
+from fairlead.agent.cluster import secret
+from fairlead.agent.cluster.addresses import JoinError, greet, split_address
+from fairlead.agent.cluster.identity import identity, own_member, wan_member
+from fairlead.agent.cluster.known import KnownServers
+from fairlead.agent.cluster.link import Link
+from fairlead.agent.cluster.link_registry import LinkRegistry
+from fairlead.agent.cluster.links import Links
+from fairlead.agent.registry import Registry, StoreRegistry
+from fairlead.agent.tasks import Tasks
+from fairlead.clock import Clock
+from fairlead.core.keys import node_key
+from fairlead.core.members import ALIVE, FAILED
+from fairlead.core.rows import MemberRow, NodeRow, Position
+from fairlead.durations import SECOND_NS
+from fairlead.errors import SettingsError, UnavailableError
+from fairlead.settings.settings import Settings
+from fairlead.store import Store
+
+__all__ = ["ClientCluster", "Cluster", "ServerCluster"]
+
+log = logging.getLogger("agent.cluster")
+
+# A question about the cluster should be answered while it is being cut.
+_MEMBERS_S = 2.0
+
+
+class ServerCluster:
+    """The server's: it keeps the state and listens."""
+
+    def __init__(self, settings: Settings, node: NodeRow, store: Store, clock: Clock) -> None:
+        self._settings = settings
+        self._node = node
+        self._store = store
+        self.registry: Registry = StoreRegistry(store)
+        key = secret.read_key(settings.encrypt)
+        self.links = Links(store, clock, node, key, settings.reconnect_timeout)
+
+    @property
+    def position(self) -> Position:
+        return self.links.positions.own
+
+    @property
+    def nodes(self) -> int:
+        """How many there are."""
+        return len(self._store.state.nodes)
+
+    def start(self, tasks: Tasks) -> None:
+        """Begin to watch the members; the state is loaded."""
+        self.links.membership.load()
+        tasks.start("membership", self.links.membership.run)
+        tasks.start("coordinates", self.links.positions.run)
+
+    async def listen(self) -> None:
+        """Raises: SettingsError, for a port, or when none of `start_join` can be joined."""
+        settings = self._settings
+        ports = [port for port in (settings.ports_server, settings.ports_serf_lan) if port > 0]
+        address = settings.advertise_addr
+        host = f"[{address}]" if ":" in address else address
+        self.links.servers = [f"{host}:{port}" for port in ports[:1]]
+        named = {"ports.server": settings.ports_server, "ports.serf_lan": settings.ports_serf_lan}
+        await self.links.listen(settings.bind_addr, named)
+        if settings.start_join:
+            await _join_one(self.join, settings.start_join)
+        for address in settings.retry_join:
+            try:
+                await self.join(address)
+            except JoinError as error:
+                log.warning("not joined: %s", error)
+
+    async def stop(self) -> None:
+        await self.links.stop()
+
+    async def members(self) -> list[MemberRow]:
+        own = own_member(self._settings, self._node)
+        rows = dict(self._store.state.members.rows)
+        rows[node_key(own.name)] = own
+        return [rows[key] for key in sorted(rows)]
+
+    async def wan_members(self) -> list[MemberRow]:
+        return [wan_member(self._settings, self._node)]
+
+    async def join(self, address: str) -> None:
+        """Itself is well, as in files that name every server; another server it cannot join."""
+        host, port = split_address(address, self._settings.ports_serf_lan)
+        hello = await greet(host, port)
+        if node_key(hello.name) != node_key(self._node.node):
+            raise JoinError(f"Failed to join {host}: this version runs one server, and that is one")
+
+    async def leave(self) -> None:
+        """Never fails. The only server takes its state with it: there is nobody to tell."""
+
+    async def force_leave(self, name: str, *, prune: bool) -> None:
+        if node_key(name) == node_key(self._node.node):
+            # It lives, and says so at once.
+            return
+        await self.links.membership.force_leave(name, prune=prune)
+
+
+class ClientCluster:
+    """A client's: it keeps a link."""
+
+    def __init__(self, settings: Settings, node: NodeRow, clock: Clock) -> None:
+        self._settings = settings
+        self._node = node
+        key = secret.read_key(settings.encrypt)
+        port = settings.ports_serf_lan if settings.ports_serf_lan > 0 else 8301
+        self.link = Link(identity(settings, node), clock, key, port)
+        self.registry: Registry = LinkRegistry(self.link)
+        self._known = KnownServers(settings.data_dir)
+        self._seen: list[MemberRow] = []
+
+    @property
+    def position(self) -> Position:
+        return self.link.position
+
+    @property
+    def nodes(self) -> int:
+        """How many there are, as far as is known."""
+        return self.link.nodes
+
+    async def start(self, tasks: Tasks, fail: Callable[[str], None]) -> None:
+        """Find a server, or go on looking for one; `fail` ends the agent.
+
+        Raises:
+            SettingsError: none of `start_join` can be reached.
+        """
+        link, settings = self.link, self._settings
+        link.servers = self._known.load(after_leave=settings.rejoin_after_leave)
+        link.remember = self._known.keep
+        if settings.start_join:
+            await _join_one(self.link.join, settings.start_join)
+        link.joined = list(dict.fromkeys([*settings.start_join, *settings.retry_join]))
+        tasks.start("link", functools.partial(link.run, _Patience(link, settings, fail).wait))
+
+    async def members(self) -> list[MemberRow]:
+        """As the server says. Without one: those seen last, of whom nothing can be heard now."""
+        if self.link.is_up:
+            try:
+                async with asyncio.timeout(_MEMBERS_S):
+                    reply = await self.link.request("GET", b"/v1/agent/members")
+                self._seen = list(msgspec.json.decode(reply.body, type=list[_Member]))
+                return self._seen
+            except TimeoutError:
+                log.warning("the server is slow to say who the members are")
+                if self.link.is_up and self._seen:
+                    return self._seen
+            except (UnavailableError, msgspec.MsgspecError) as error:
+                log.warning("the members cannot be asked for: why=%s", error)
+        own = own_member(self._settings, self._node)
+        rows = [_unheard(row) for row in self._seen if node_key(row.name) != node_key(own.name)]
+        return sorted([own, *rows], key=lambda row: node_key(row.name))
+
+    async def wan_members(self) -> list[MemberRow] | None:
+        """Clients belong to no pool of servers."""
+        return None
+
+    async def join(self, address: str) -> None:
+        if not self.link.is_up:
+            await self.link.join(address)
+            return
+        host, port = split_address(address, self._settings.ports_serf_lan)
+        await greet(host, port)
+
+    async def leave(self) -> None:
+        """Leave the cluster for good; never fails."""
+        await self.link.leave()
+        self._known.left()
+
+    async def stop(self) -> None:
+        self.link.stop()
+        await asyncio.sleep(0)
+
+
+class _Member(MemberRow, frozen=True, gc=False, rename="pascal"):
+    """A member as the API shows it; what it shows besides is ignored."""
+
+
+def _unheard(row: MemberRow) -> MemberRow:
+    return structs.replace(row, status=FAILED) if row.status == ALIVE else row
+
+
+async def _join_one(join: Callable[[str], Awaitable[None]], addresses: list[str]) -> None:
+    """Raises: SettingsError, none of them can be joined."""
+    faults = []
+    for address in addresses:
+        try:
+            await join(address)
+            return
+        except JoinError as error:
+            faults.append(str(error))
+    raise SettingsError(_listed(faults), hint="-retry-join goes on trying")
+
+
+def _listed(faults: list[str]) -> str:
+    """As Go's multierror."""
+    count = f"{len(faults)} error{'s' if len(faults) > 1 else ''} occurred:"
+    return "\n".join([count, *(f"\t* {fault}" for fault in faults), "\n"])
+
+
+Cluster = ServerCluster | ClientCluster
+
+
+class _Patience:
+    """`retry_join`: how long between two tries, and how many."""
+
+    def __init__(self, link: Link, settings: Settings, fail: Callable[[str], None]) -> None:
+        self._link = link
+        self._interval_s = settings.retry_interval / SECOND_NS
+        self._limit = settings.retry_max
+        self._fail = fail
+        self._tries = 0
+
+    async def wait(self) -> None:
+        self._tries += 1
+        if self._link.joined and self._limit and self._tries >= self._limit:
+            self._fail("max join retry exhausted, exiting")
+        if self._link.joined:
+            log.warning("join failed, will retry: seconds=%g", self._interval_s)
+        await self._link.wait_up(self._interval_s)

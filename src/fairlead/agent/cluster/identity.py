@@ -1,0 +1,73 @@
+"""Who this agent says it is to others: its member row, with the tags Consul's clients read."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from fairlead.core.members import ALIVE
+from fairlead.core.rows import MemberRow, NodeRow
+from fairlead.settings.settings import Settings
+from fairlead.version import API_VERSION
+
+__all__ = ["Identity", "identity", "own_member", "server_port", "wan_member"]
+
+_SERVER_PORT = 8300
+_SERF_LAN_PORT = 8301
+_SERF_WAN_PORT = 8302
+
+
+class Identity(Struct, frozen=True):
+    """Who links: its node, and the port and tags of its member row."""
+
+    node: NodeRow
+    port: int
+    tags: dict[str, str]
+
+
+def server_port(settings: Settings) -> int:
+    """The port servers are named with; Consul's where none is listened on."""
+    return settings.ports_server if settings.ports_server > 0 else _SERVER_PORT
+
+
+def own_member(settings: Settings, node: NodeRow) -> MemberRow:
+    """This agent as a member; it is alive, or would not say so."""
+    port = settings.ports_serf_lan if settings.ports_serf_lan > 0 else _SERF_LAN_PORT
+    tags = _tags(settings, node)
+    if settings.server:
+        tags["wan_join_port"] = str(_SERF_WAN_PORT)
+    return MemberRow(node.node, node.address, port, tags, ALIVE)
+
+
+def wan_member(settings: Settings, node: NodeRow) -> MemberRow:
+    """A server as the pool of all servers names it."""
+    name = f"{node.node}.{settings.datacenter}"
+    return MemberRow(name, node.address, _SERF_WAN_PORT, _tags(settings, node), ALIVE)
+
+
+def identity(settings: Settings, node: NodeRow) -> Identity:
+    """What a client's link says of it."""
+    member = own_member(settings, node)
+    return Identity(node, member.port, member.tags)
+
+
+def _tags(settings: Settings, node: NodeRow) -> dict[str, str]:
+    common = {
+        "acls": "0",
+        "build": f"{API_VERSION}:fairlead",
+        "dc": settings.datacenter,
+        "id": node.id,
+        "segment": "",
+        "vsn": "2",
+        "vsn_max": "3",
+        "vsn_min": "2",
+    }
+    if not settings.server:
+        return {**common, "role": "node"}
+    return {
+        **common,
+        "bootstrap": "1",
+        "ft_fs": "1",
+        "port": str(server_port(settings)),
+        "raft_vsn": "3",
+        "role": "consul",
+    }

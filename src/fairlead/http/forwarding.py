@@ -1,0 +1,123 @@
+"""Requests from agent to agent: a client's to its server, and the server's answers to them.
+
+What a client answers itself is marked in the table of routes (`Route.local`).
+Everything else goes over the link as it came and the answer comes back as it
+was given, its bytes and the headers of a read among them.
+
+Rule: whose node "this agent's" is goes with the request (`Request.source`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote_from_bytes
+
+from fairlead.agent.agent import Agent
+from fairlead.agent.cluster.calls import Call
+from fairlead.agent.cluster.contracts import Reply
+from fairlead.agent.cluster.link import Link
+from fairlead.errors import FairleadError
+from fairlead.http.contracts import Handler
+from fairlead.http.messages import Deferred, Request, Response, contact_headers, error_response
+from fairlead.http.params import EMPTY, Query
+from fairlead.http.urls import decode_path
+
+__all__ = ["FORWARDED", "ForwardedEdge", "forward"]
+
+FORWARDED = object()
+"""Stands for the client of a request that another agent has let in."""
+
+# What a server may need of a request's headers.
+_PASSED_ON = (b"x-consul-token", b"authorization", b"cache-control")
+_NEAR_AGENT = b"near=_agent"
+
+
+# ---------------------------------------------------------------- a client's side
+
+
+def forward(agent: Agent, request: Request) -> Deferred:
+    """The handler of every route that is not local, on a client."""
+    assert agent.link is not None, "a server forwards nothing"
+    return _Forwarded(agent.link, request)
+
+
+class _Forwarded:
+    """An answer that a server gives."""
+
+    __slots__ = ("_call", "_link", "_reply", "_request")
+
+    _reply: Callable[[Response], None]
+
+    def __init__(self, link: Link, request: Request) -> None:
+        self._link = link
+        self._request = request
+        self._call: Call | None = None
+
+    def start(self, reply: Callable[[Response], None]) -> None:
+        self._reply = reply
+        request = self._request
+        headers = [(name, request.headers[name]) for name in _PASSED_ON if name in request.headers]
+        target = request.target
+        if _NEAR_AGENT in target:
+            node = quote_from_bytes(self._link.identity.node.node.encode(), safe="")
+            target = target.replace(_NEAR_AGENT, b"near=" + node.encode())
+        self._call = self._link.ask(request.method, target, self._heard, headers, request.body)
+
+    def cancel(self) -> None:
+        """A read is taken back; a write goes on, for it may be half way."""
+        if self._call is not None and self._request.method == "GET":
+            self._link.cancel(self._call)
+
+    def _heard(self, answer: Reply | FairleadError) -> None:
+        if isinstance(answer, FairleadError):
+            self._reply(error_response(answer))
+            return
+        self._reply(
+            Response(answer.status, answer.body, answer.content_type, headers=answer.headers)
+        )
+
+
+# ---------------------------------------------------------------- a server's side
+
+
+class ForwardedEdge:
+    """Answers what other agents forward, with the same handlers as anybody's requests."""
+
+    def __init__(self, app: Handler) -> None:
+        self._app = app
+
+    def limit_bytes(self, method: str, target: bytes) -> int:
+        path = target.partition(b"?")[0].decode("latin-1")
+        return self._app.body_limit(method, path).limit_bytes
+
+    def ask(
+        self,
+        method: str,
+        target: bytes,
+        headers: dict[bytes, bytes],
+        body: bytes,
+        source: str,
+        reply: Callable[[Reply], None],
+    ) -> Callable[[], None] | None:
+        raw_path, _, raw_query = target.partition(b"?")
+        path = decode_path(raw_path)
+        if path is None:
+            reply(Reply(400, b"text/plain; charset=utf-8", b"", b"400 Bad Request"))
+            return None
+        query = Query(raw_query) if raw_query else EMPTY
+        request = Request(method, target, path, query, headers, True, body, source=source)
+        self._app.prepare(request)
+        outcome = self._app.handle(request, FORWARDED)
+        if isinstance(outcome, Response):
+            reply(_reply(outcome))
+            return None
+        outcome.start(lambda response: reply(_reply(response)))
+        return outcome.cancel
+
+
+def _reply(response: Response) -> Reply:
+    headers = response.headers
+    if response.index:
+        contact = contact_headers(response.contact)
+        headers = b"X-Consul-Index: %d\r\n%b%b" % (response.index, contact, headers)
+    return Reply(response.status, response.content_type, headers, response.body, response.stream)

@@ -1,0 +1,1 @@
+"""The DNS questions put to both agents."""
