@@ -240,4 +240,4 @@ def _target(path: str, params: Mapping[str, Any]) -> str:
     """Path and query; what is not UTF-8 goes as it is, for the agent to refuse."""
     given = {name: value for name, value in params.items() if value is not None}
     target = quote(path, safe="/:@!$&'()*,;=-._~", errors="surrogateescape")
-    return f"{target}?{urlencode(given, errors='surrogateescape')}" if given else target
+    return f"{target}?{urlencode(given, doseq=True, errors='surrogateescape')}" if given else target
