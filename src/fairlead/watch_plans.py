@@ -34,6 +34,10 @@ _DEFINITION = {
     "TCP": "",
 }
 _PAIR = ("Key", "CreateIndex", "ModifyIndex", "LockIndex", "Flags", "Value")
+_SERVICE = (
+    *("Kind", "ID", "Service", "Tags", "Meta", "Port", "Address", "TaggedAddresses"),
+    *("Weights", "EnableTagOverride", "CreateIndex", "ModifyIndex"),
+)
 
 
 class Plan(NamedTuple):
@@ -156,7 +160,7 @@ def _services(params: dict[str, Any]) -> _Parts:
 
 
 def _nodes(params: dict[str, Any]) -> _Parts:
-    return "/v1/catalog/nodes", {}, lambda found: found or []
+    return "/v1/catalog/nodes", {}, lambda found: [_with_sorted(row) for row in found or ()]
 
 
 def _service(params: dict[str, Any]) -> _Parts:
@@ -201,7 +205,23 @@ def _pair(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _entry(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "Checks": [_check(check) for check in row.get("Checks") or ()]}
+    checks = [_check(check) for check in row.get("Checks") or ()]
+    return {
+        "Node": _with_sorted(row["Node"]),
+        "Service": _ordered(_with_sorted(row["Service"])),
+        "Checks": checks,
+    }
+
+
+def _with_sorted(row: dict[str, Any]) -> dict[str, Any]:
+    """Its maps as Go prints them, whose order would be news otherwise."""
+    maps = ((name, row[name]) for name in ("TaggedAddresses", "Meta") if row.get(name))
+    return {**row, **{name: dict(sorted(value.items())) for name, value in maps}}
+
+
+def _ordered(service: dict[str, Any]) -> dict[str, Any]:
+    first = {name: service[name] for name in _SERVICE if name in service}
+    return {**first, **service}
 
 
 def _check(row: dict[str, Any]) -> dict[str, Any]:
