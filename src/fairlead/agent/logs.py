@@ -108,7 +108,8 @@ def level_of(name: str) -> int | None:
 def _set_levels() -> None:
     """Let records be made as soon as one handler wants them."""
     root = logging.getLogger()
-    root.setLevel(min((handler.level for handler in root.handlers), default=logging.WARNING))
+    levels = [handler.level for handler in root.handlers if handler.level != logging.NOTSET]
+    root.setLevel(min(levels, default=logging.WARNING))
     logging.getLogger("asyncio").setLevel(max(root.level, logging.WARNING))
 
 

@@ -43,10 +43,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "watch": ("fairlead.cli.watch", "Print something, or run a command whenever it changes."),
 }
 # What scripts written for Consul may ask for in vain.
-_ABSENT = frozenset(
-    "acl catalog config connect debug event exec force-leave intention join keygen keyring leave "
-    "login logout maint members monitor operator reload rtt services tls".split()
-)
+_ABSENT = frozenset("acl config connect exec intention keyring login logout tls".split())
 _VERSION_FLAGS = ("-v", "-version", "--version")
 _NO_SUCH_VERB = 127
 _CTRL_C_EXIT = 130
