@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -54,10 +55,27 @@ WITH_EXAMPLES = [page for page in PAGES if examples(page)]
 
 
 @pytest.fixture
-def agent(tmp_path: Path) -> Iterator[AgentProcess]:
-    agent = fairlead_agent(tmp_path, f"-dns-port={free_port()}", dev=True).start()
+def agent(page: Path, tmp_path: Path) -> Iterator[AgentProcess]:
+    """The agent that a page tells its reader to start, with the files of `examples/` it names."""
+    flags = [f"-dns-port={free_port()}"]
+    for name in re.findall(r"^fairlead agent -dev -config-file=(\S+)$", page.read_text(), re.M):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(with_free_ports((ROOT / name).read_text()))
+        flags.append(f"-config-file={file}")
+    agent = fairlead_agent(tmp_path, *flags, dev=True).start()
     yield agent
     agent.stop()
+
+
+@functools.cache
+def free_port_for(port: str) -> str:
+    return str(free_port())
+
+
+def with_free_ports(text: str) -> str:
+    """The ports of the services in examples, 8001 and the like, may be taken on this machine."""
+    return re.sub(r"\b80\d\d\b", lambda found: free_port_for(found[0]), text)
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
@@ -65,7 +83,10 @@ def test_every_example_prints_what_the_page_says(
     page: Path, agent: AgentProcess, tmp_path: Path
 ) -> None:
     """The commands of a page run in one shell, one after the other."""
-    steps = examples(page)
+    steps = [
+        Example(step.line, with_free_ports(step.command), with_free_ports(step.output))
+        for step in examples(page)
+    ]
     marker = "=====next====="
     script = "\n".join(f"{step.command} 2>&1\nwait; echo {marker}" for step in steps)
     env = {

@@ -18,6 +18,7 @@ LAYERS = {
     "durations": 0,
     "clock": 0,
     "metrics": 0,
+    "watch_plans": 0,
     "settings": 0,
     "core": 1,
     "engines": 2,

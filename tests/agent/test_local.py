@@ -88,6 +88,16 @@ def test_a_status_is_told_at_once_and_an_output_alone_later(told: Told) -> None:
     assert told.checks == ["service:web"]
 
 
+def test_the_first_output_is_told_at_once(told: Told) -> None:
+    web(told.local, TTL)
+    told.clear()
+    told.local.refresh("service:web", "critical", "why")
+    assert told.checks == ["service:web"]
+    told.clear()
+    told.local.refresh("service:web", "critical", "why else")
+    assert told.checks == []
+
+
 def test_outputs_are_told_at_once_without_an_interval() -> None:
     told = told_by(check_update_interval=0)
     web(told.local, TTL)

@@ -89,7 +89,7 @@ def test_only_the_last_of_what_bash_takes_for_words_is_said(tab: Tab) -> None:
     assert tab("fairlead kv get x") == ["x:y"]
     assert tab("fairlead kv get x:") == ["y"]
     assert tab("fairlead kv get p=") == ["q"]
-    assert tab("fairlead watch -type=") == ["key", "keyprefix"]
+    assert tab("fairlead watch -type=k") == ["key", "keyprefix"]
     assert tab("fairlead watch -type=key -key=web/k") == ["web/key1"]
     assert tab("fairlead watch -key=x:") == ["y"]
     assert tab("fairlead watch -key web/k") == ["web/key1"]

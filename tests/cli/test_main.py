@@ -91,9 +91,9 @@ def test_no_such_verb_is_127_and_what_may_be_meant(fairlead: Fairlead) -> None:
     assert done.stdout == ""
     assert done.stderr.endswith('there is no command "snapshoot"; did you mean "snapshot"?\n')
     assert fairlead().code == 127
-    done = fairlead("members")
+    done = fairlead("keyring")
     assert done.code == 127
-    assert done.stderr.endswith('no command "members": that of Consul is not in this version\n')
+    assert done.stderr.endswith('no command "keyring": that of Consul is not in this version\n')
     assert fairlead("kv", "gett").code == 1
 
 

@@ -100,6 +100,18 @@ def test_a_client_can_start_before_its_server(fleet: Fleet) -> None:
     until(lambda: ask(client, "/v1/kv/a", "PUT", b"v") is True, "a link")
 
 
+def test_after_a_power_failure_a_client_finds_the_server_it_knew_soon(fleet: Fleet) -> None:
+    server = fleet.server()
+    client = fleet.client("c1", f"-retry-join=localhost:{fleet.port}", "-retry-interval=1h")
+    until(lambda: ask(client, "/v1/kv/a", "PUT", b"v") is True, "a link")
+    client.kill()
+    server.kill()
+    client.start()
+    assert ask(client, "/v1/kv/a") == "No known Consul servers"
+    server.start()
+    until(lambda: ask(client, "/v1/kv/a?raw") == "v", "a link again")
+
+
 def test_join_fails_the_start_when_nobody_answers(fleet: Fleet) -> None:
     port = free_port()
     said = refused(fleet, "c1", f"-join=127.0.0.1:{port}")

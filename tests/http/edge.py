@@ -47,6 +47,10 @@ class Client:
     def send(self, data: bytes) -> None:
         self._writer.write(data)
 
+    async def read_until(self, mark: bytes) -> bytes:
+        """Everything up to and with `mark`."""
+        return await asyncio.wait_for(self._reader.readuntil(mark), _PATIENCE_S)
+
     async def receive(self, *, bodiless: bool = False) -> Reply:
         """The next answer; that to a HEAD is `bodiless` whatever its length says."""
         return await asyncio.wait_for(self._receive(bodiless), _PATIENCE_S)

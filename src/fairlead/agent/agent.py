@@ -7,6 +7,7 @@ import functools
 import gc
 import logging
 import socket
+from collections.abc import Callable
 
 from fairlead.agent import runtime
 from fairlead.agent.checks.runner import Runner
@@ -68,6 +69,8 @@ class Agent:
         # Set when the agent is to end by itself; `exit_code` says how.
         self.ended = asyncio.Event()
         self.exit_code = 0
+        # Reads the configuration again; whoever read it first says how.
+        self.reload: Callable[[], None] = lambda: None
 
     def _runner(self) -> Runner:
         """What runs the checks of this agent's services."""

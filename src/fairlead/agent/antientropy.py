@@ -76,6 +76,7 @@ class AntiEntropy:
         self._services: dict[str, None] = {}
         self._checks: dict[str, None] = {}
         self._is_node_due = False
+        self._is_cut_off = False
         self._wanted = asyncio.Event()
         self._resync = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -162,12 +163,19 @@ class AntiEntropy:
             try:
                 contents = await self._registry.contents(self._node.node)
             except FairleadError as error:
-                log.warning("cannot compare with the catalog: error=%s", error)
+                self._cannot("compare", error)
                 return False
+            self._is_cut_off = False
             self._note_node(contents)
             self._note_services(contents, and_strangers)
             self._note_checks(contents, and_strangers)
             return await self._push()
+
+    def _cannot(self, verb: str, error: FairleadError) -> None:
+        """Warn once while the registry cannot be reached, not at every try."""
+        level = logging.DEBUG if self._is_cut_off else logging.WARNING
+        log.log(level, "cannot %s with the catalog: error=%s", verb, error)
+        self._is_cut_off = True
 
     def _note_node(self, contents: NodeContents) -> None:
         node = contents.node
@@ -275,7 +283,7 @@ class AntiEntropy:
         for answer in answers:
             if isinstance(answer, UnavailableError):
                 reached = False
-                log.warning("cannot sync with the catalog: error=%s", answer)
+                self._cannot("sync", answer)
                 break
             if isinstance(answer, FairleadError):
                 # What it rests on was taken away meanwhile: the next comparison sees that.

@@ -39,7 +39,7 @@ _SHOWN_AS = {
     "encrypt": "EncryptKey",
     "datacenter": "Datacenter",
 }
-_HIDDEN = frozenset({"check", "checks", "encrypt", "key_file", "service", "services"})
+_HIDDEN = frozenset({"check", "checks", "encrypt", "key_file", "service", "services", "watches"})
 
 
 def config(agent: Agent) -> dict[str, Any]:

@@ -222,7 +222,10 @@ class LocalAgent:
         return ttl_ns
 
     def report(self, check_id: str, status: str, output: str) -> None:
-        """A check was run. A change of its output alone is told to the catalog later."""
+        """A check was run. A change of its output alone is told to the catalog later.
+
+        Not its first output, though: what fails from the start should say why.
+        """
         check = self.checks.get(check_id)
         if check is None:
             return
@@ -233,7 +236,7 @@ class LocalAgent:
             return
         check.row = structs.replace(row, status=status, output=output)
         interval_ns = self.settings.check_update_interval
-        if row.status == status and interval_ns > 0:
+        if row.status == status and row.output and interval_ns > 0:
             if check.deferred_until_ns is None:
                 wait_ns = interval_ns // 2 + int(self._clock.jitter(interval_ns))
                 check.deferred_until_ns = self._clock.monotonic_ns() + wait_ns

@@ -13,7 +13,7 @@ from fairlead.durations import SECOND_NS
 from fairlead.errors import SettingsError
 from fairlead.settings.settings import Settings
 
-__all__ = ["configure_logs"]
+__all__ = ["JsonFormatter", "TextFormatter", "attach", "configure_logs", "detach", "level_of"]
 
 TRACE = 5
 _LEVELS = {
@@ -30,9 +30,13 @@ _NAMES = {TRACE: "TRACE", 10: "DEBUG", 20: "INFO", 30: "WARN", 40: "ERROR", 50: 
 class TextFormatter(logging.Formatter):
     """`2026-01-01T00:00:00.000Z [INFO]  agent: message: key=value`."""
 
+    def __init__(self, indent: str = "    ") -> None:
+        super().__init__()
+        self._indent = indent
+
     def format(self, record: logging.LogRecord) -> str:
         level = f"[{_NAMES.get(record.levelno, record.levelname)}]"
-        text = f"    {_stamp(record)} {level:<7} {record.name}: {record.getMessage()}"
+        text = f"{self._indent}{_stamp(record)} {level:<7} {record.name}: {record.getMessage()}"
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
 
@@ -64,16 +68,48 @@ def configure_logs(settings: Settings) -> None:
     """
     root = logging.getLogger()
     for handler in root.handlers[:]:
-        root.removeHandler(handler)
-        handler.close()
+        if handler not in _attached:
+            root.removeHandler(handler)
+            handler.close()
     formatter = JsonFormatter() if settings.log_json else TextFormatter()
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if settings.log_file:
         handlers.append(_file_handler(settings))
     for handler in handlers:
         handler.setFormatter(formatter)
+        handler.setLevel(_LEVELS[settings.log_level])
         root.addHandler(handler)
-    root.setLevel(_LEVELS[settings.log_level])
+    _set_levels()
+
+
+# The handlers that are not the settings' business.
+_attached: set[logging.Handler] = set()
+
+
+def attach(handler: logging.Handler) -> None:
+    """Send everything that is logged there too, from the handler's own level on."""
+    _attached.add(handler)
+    logging.getLogger().addHandler(handler)
+    _set_levels()
+
+
+def detach(handler: logging.Handler) -> None:
+    """Take back `attach`."""
+    _attached.discard(handler)
+    logging.getLogger().removeHandler(handler)
+    _set_levels()
+
+
+def level_of(name: str) -> int | None:
+    """The level that a word means, in any case; None for what is none."""
+    return _LEVELS.get(name.upper())
+
+
+def _set_levels() -> None:
+    """Let records be made as soon as one handler wants them."""
+    root = logging.getLogger()
+    levels = [handler.level for handler in root.handlers if handler.level != logging.NOTSET]
+    root.setLevel(min(levels, default=logging.WARNING))
     logging.getLogger("asyncio").setLevel(max(root.level, logging.WARNING))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import gc
 import logging
 import os
@@ -22,15 +23,18 @@ from fairlead.agent.agent import Agent
 from fairlead.agent.cluster.cluster import ServerCluster
 from fairlead.agent.declared import declared
 from fairlead.agent.logs import configure_logs
+from fairlead.agent.watch_loops import WatchLoops
 from fairlead.cli.verbs import HELP, INT, Verb, option, parameter_name, switch
 from fairlead.clock import SystemClock
 from fairlead.dns.queries import query_finder
 from fairlead.dns.server import DnsServer
 from fairlead.engines import open_engine
 from fairlead.errors import SettingsError
+from fairlead.http.inward import Inward
 from fairlead.http.server import HttpServer
 from fairlead.settings import flags, schema, sources
 from fairlead.settings.settings import DEV_DEFAULTS, RELOADABLE, Settings, build, warnings
+from fairlead.settings.watches import watch_definitions
 from fairlead.version import API_VERSION, __version__
 
 __all__ = ["command"]
@@ -152,16 +156,20 @@ async def _serve(settings: Settings, engine: Any, read: Callable[[], dict[str, A
         raise
     server = HttpServer(agent)
     names = DnsServer(agent, query_finder(agent))
+    watches = WatchLoops(Inward(server.app).get, agent.clock)
+    agent.reload = functools.partial(_reload, agent, (server, names), watches, read)
     if isinstance(agent.cluster, ServerCluster):
         agent.cluster.links.names = names.answer
     try:
         await server.start()
         await names.start()
         await agent.listen()
-        loop.add_signal_handler(signal.SIGHUP, _reload, agent, (server, names), read)
+        loop.add_signal_handler(signal.SIGHUP, _reload_on_signal, agent)
+        watches.take_over(watch_definitions(settings.watches))
         _print_banner(agent, [*server.listening, *names.listening])
         await agent.ended.wait()
     finally:
+        await watches.stop()
         await names.stop()
         await server.stop()
         await agent.stop()
@@ -190,22 +198,33 @@ class _Ending:
             self._agent.ended.set()
 
 
-def _reload(
-    agent: Agent, edges: tuple[HttpServer, DnsServer], read: Callable[[], dict[str, Any]]
-) -> None:
-    """Take over what may change while the agent runs; a faulty configuration changes nothing."""
+def _reload_on_signal(agent: Agent) -> None:
     try:
-        fresh = build(read())
-        definitions = declared(fresh)
+        agent.reload()
     except SettingsError as error:
         log.error("configuration was not reloaded: error=%s", error)
-        return
+
+
+def _reload(
+    agent: Agent,
+    edges: tuple[HttpServer, DnsServer],
+    watches: WatchLoops,
+    read: Callable[[], dict[str, Any]],
+) -> None:
+    """Take over what may change while the agent runs.
+
+    Raises:
+        SettingsError: the configuration is faulty; nothing was changed.
+    """
+    fresh = build(read())
+    definitions = declared(fresh)
     changes = {name: getattr(fresh, name) for name in RELOADABLE}
     agent.settings = dataclasses.replace(agent.settings, **changes)
     configure_logs(agent.settings)
     for edge in edges:
         edge.reload()
     agent.take_over(definitions)
+    watches.take_over(watch_definitions(fresh.watches))
     log.info("configuration reloaded")
     for field in dataclasses.fields(Settings):
         if field.name not in RELOADABLE and getattr(fresh, field.name) != getattr(

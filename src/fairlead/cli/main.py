@@ -18,20 +18,32 @@ __all__ = ["VERBS", "main"]
 
 VERBS: dict[str, tuple[str, str]] = {
     "agent": ("fairlead.cli.agent", "Run an agent."),
+    "catalog": ("fairlead.cli.catalog", "List datacenters, nodes and services."),
     "completion": ("fairlead.cli.completion", "Print what makes your shell complete fairlead."),
+    "debug": ("fairlead.cli.debug", "Record what an agent does into an archive."),
+    "event": ("fairlead.cli.event", "Fire an event."),
+    "force-leave": ("fairlead.cli.force_leave", "Count a member as left."),
+    "health": ("fairlead.cli.health", "What does not pass its checks, and why."),
     "info": ("fairlead.cli.info", "What an agent says of itself."),
+    "join": ("fairlead.cli.join", "Have an agent join a cluster."),
+    "keygen": ("fairlead.cli.keygen", "Make a key for agents to share."),
     "kv": ("fairlead.cli.kv", "Read and write keys."),
+    "leave": ("fairlead.cli.leave", "Have an agent leave its cluster and stop."),
     "lock": ("fairlead.cli.lock", "Run a command while holding a lock."),
+    "maint": ("fairlead.cli.maint", "Put a node or a service into maintenance."),
+    "members": ("fairlead.cli.members", "List the members of the cluster."),
+    "monitor": ("fairlead.cli.monitor", "Follow the log of an agent."),
+    "operator": ("fairlead.cli.operator", "Look after the servers."),
+    "reload": ("fairlead.cli.reload", "Have an agent read its configuration again."),
+    "rtt": ("fairlead.cli.rtt", "Estimate the round trip between two nodes."),
+    "services": ("fairlead.cli.services", "Register and deregister services."),
     "snapshot": ("fairlead.cli.snapshot", "Save, restore and inspect snapshots."),
     "validate": ("fairlead.cli.validate", "Check configuration files."),
     "version": ("fairlead.cli.version", "Print the version."),
-    "watch": ("fairlead.cli.watch", "Print a value, or run a command whenever it changes."),
+    "watch": ("fairlead.cli.watch", "Print something, or run a command whenever it changes."),
 }
 # What scripts written for Consul may ask for in vain.
-_ABSENT = frozenset(
-    "acl catalog config connect debug event exec force-leave intention join keygen keyring leave "
-    "login logout maint members monitor operator reload rtt services tls".split()
-)
+_ABSENT = frozenset("acl config connect exec intention keyring login logout tls".split())
 _VERSION_FLAGS = ("-v", "-version", "--version")
 _NO_SUCH_VERB = 127
 _CTRL_C_EXIT = 130
@@ -47,6 +59,7 @@ Examples:
   fairlead agent -dev                    an agent that keeps nothing, to try things
   fairlead kv put web/key1 value1        write a key
   fairlead kv get web/key1               read it
+  fairlead health                        what does not pass its checks, and why
   fairlead watch -type=key -key=web/key1 ./on-change.sh
 The agent is found through -http-addr, FAIRLEAD_HTTP_ADDR or CONSUL_HTTP_ADDR.""",
 )

@@ -5,13 +5,23 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
 from fairlead.errors import FairleadError
 
-__all__ = ["aligned", "complain", "dump_json", "explained", "style", "warn", "write_bytes"]
+__all__ = [
+    "aligned",
+    "complain",
+    "dump_json",
+    "explained",
+    "joined_pairs",
+    "style",
+    "table",
+    "warn",
+    "write_bytes",
+]
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 # Go escapes these, so that its JSON can stand within HTML and JavaScript.
@@ -64,6 +74,31 @@ def aligned(pairs: list[tuple[str, Any]], width: int = 0) -> str:
     """
     width = width or max(len(name) for name, _ in pairs) + 2
     return "\n".join(f"{name:<{width}}{value}" for name, value in pairs)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as they must be, two spaces apart; the last one is not padded.
+
+    >>> print(table([("Node", "Address"), ("n1", "10.0.0.1")]))
+    Node  Address
+    n1    10.0.0.1
+    """
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    return "\n".join(
+        "  ".join(
+            [*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]
+        )
+        for row in rows
+    )
+
+
+def joined_pairs(pairs: Mapping[str, str] | None, separator: str = ", ") -> str:
+    """A map in one line, sorted.
+
+    >>> joined_pairs({"b": "2", "a": "1"})
+    'a=1, b=2'
+    """
+    return separator.join(f"{key}={value}" for key, value in sorted((pairs or {}).items()))
 
 
 def dump_json(value: Any, *, indent: str | None = "    ") -> str:

@@ -1,61 +1,79 @@
-"""`fairlead watch`: print a value, or run a command now and whenever it changes."""
+"""`fairlead watch`: print what is watched, or run a command now and whenever it changes."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import click
 
 from fairlead.cli.api import api_flags
 from fairlead.cli.children import Child, failure
-from fairlead.cli.keys import complete_key, read_key
+from fairlead.cli.keys import complete_key
 from fairlead.cli.output import complain, dump_json, explained
 from fairlead.cli.signals import Interrupted, Interrupts
+from fairlead.cli.syntax import parse_bool
 from fairlead.cli.verbs import complete_file, option, switch, verb
 from fairlead.client import Client, Reply
-from fairlead.errors import FairleadError
+from fairlead.errors import FairleadError, InvalidError, UnavailableError
+from fairlead.watch_plans import REFUSED, TYPES, Follower, Plan, plan_of
 
 __all__ = ["command"]
 
 _RETRY_S = 5.0
 _RETRY_MAX_S = 180.0
-_OTHERS = "Of watches this version does not have"
-# What can be watched, and the flag that names it.
-_ALLOWED = {"key": "key", "keyprefix": "prefix"}
 
 
 @verb(
     "watch",
     examples="""
-fairlead watch -type=key -key=web/key1
 fairlead watch -type=key -key=web/key1 ./on-change.sh
-fairlead watch -type=keyprefix -prefix=web/ -shell=false cat
+fairlead watch -type=service -service=web -passingonly=true ./reload-proxy.sh
+fairlead watch -type=checks -state=critical
+fairlead watch -type=event -name=deploy -shell=false ./deploy
 """,
     runs_command=True,
 )
 @option(
     "-type",
-    help="What to watch: key or keyprefix.",
+    help=f"What to watch: {', '.join(TYPES)}.",
     default="",
     metavar="TYPE",
     shell_complete=lambda ctx, param, incomplete: [
-        kind for kind in _ALLOWED if kind.startswith(incomplete)
+        kind for kind in TYPES if kind.startswith(incomplete)
     ],
 )
-@option("-key", help="With -type=key.", default="", metavar="KEY", shell_complete=complete_key)
+@option("-key", help="The key of type key.", default="", metavar="KEY", shell_complete=complete_key)
 @option(
-    "-prefix", help="With -type=keyprefix.", default="", metavar="KEY", shell_complete=complete_key
+    "-prefix",
+    help="The prefix of type keyprefix.",
+    default="",
+    metavar="KEY",
+    shell_complete=complete_key,
 )
+@option(
+    "-service",
+    help="The service of type service, or of checks.",
+    default="",
+    metavar="NAME",
+)
+@option("-tag", help="With type service: only with this tag.", multiple=True, metavar="TAG")
+@option(
+    "-passingonly",
+    help="With type service: only what passes its checks.",
+    default="",
+    metavar="true|false",
+)
+@option(
+    "-state",
+    help="With type checks: any, passing, warning or critical.",
+    default="",
+    metavar="STATE",
+)
+@option("-name", help="With type event: only events of this name.", default="", metavar="NAME")
 @switch("-shell", help="Run the command by $SHELL -c; =false runs it as it is.", default=True)
-@option("-name", help="Name of events.", section=_OTHERS)
-@option("-passingonly", help="Only healthy instances.", section=_OTHERS)
-@option("-service", help="Name of a service.", section=_OTHERS)
-@option("-state", help="State of checks.", section=_OTHERS)
-@option("-tag", help="Tag of a service.", multiple=True, section=_OTHERS)
 @click.argument(
     "args",
     nargs=-1,
@@ -70,59 +88,57 @@ def command(client: Client, args: tuple[str, ...], shell: bool, **given: Any) ->
     The command gets the JSON on stdin and the index in CONSUL_INDEX. The watch
     ends with it when it fails.
     """
-    watched = _watched(given)
+    plan = _plan(given)
+    follower = Follower(plan)
     with explained("Error querying Consul agent"):
         client.get("/v1/agent/self")
         if not args:
-            print(dump_json(watched.shape(watched.fetch(client, 0))))
+            reply = _fetch(client, plan, follower)
+            print(dump_json(_news(follower, plan, reply)[1]))
             return 0
     with Interrupts() as interrupts:
-        return _follow(client, watched, _Handler(args, shell, interrupts))
+        return _follow(client, plan, follower, _Handler(args, shell, interrupts))
 
 
-class _Watched(NamedTuple):
-    """How to read what is watched, and what to make of the answer."""
-
-    fetch: Callable[[Client, int], Reply]
-    shape: Callable[[Reply], Any]
-
-
-def _watched(given: dict[str, Any]) -> _Watched:
+def _plan(given: dict[str, Any]) -> Plan:
     """Raises: click.UsageError when the flags name nothing that can be watched."""
     kind = given["type"]
-    extra = [
-        name for name, value in given.items() if value and name not in ("type", _ALLOWED.get(kind))
-    ]
-    fault = ""
-    if not kind:
-        fault = "Watch type must be specified"
-    elif kind not in _ALLOWED:
-        fault = f"Unsupported watch type: {kind}"
-    elif not given[_ALLOWED[kind]]:
-        fault = f"Must specify a single {_ALLOWED[kind]} to watch"
-    elif extra:
-        fault = f"Invalid parameters: [{' '.join(sorted(extra))}]"
-    if fault:
-        raise click.UsageError(fault, click.get_current_context())
-    path = f"/v1/kv/{read_key(given[_ALLOWED[kind]])}"
-    if kind == "key":
-        return _Watched(lambda client, index: client.get(path, index=index or None), _one)
-    return _Watched(lambda client, index: client.get(path, recurse="", index=index or None), _all)
+    params = {name: value for name, value in given.items() if value}
+    try:
+        if "passingonly" in params:
+            params["passingonly"] = _passing_only(params["passingonly"])
+        if kind in REFUSED and len(params) == 1:
+            raise InvalidError(f"Type {kind} is not supported in the CLI tool")
+        return plan_of(params)
+    except InvalidError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from error
 
 
-def _one(reply: Reply) -> Any:
-    rows = reply.rows()
-    return _pair(rows[0]) if rows else None
+def _passing_only(text: str) -> bool:
+    try:
+        return parse_bool(text)
+    except InvalidError as error:
+        raise InvalidError(
+            f'Failed to parse passingonly flag: strconv.ParseBool: parsing "{text}": invalid syntax'
+        ) from error
 
 
-def _all(reply: Reply) -> Any:
-    return [_pair(row) for row in reply.rows()] or None
+def _fetch(client: Client, plan: Plan, follower: Follower) -> Reply:
+    return client.get(plan.path, **follower.params)
 
 
-def _pair(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with the names in the order in which Consul's Go client prints them."""
-    names = ("Key", "CreateIndex", "ModifyIndex", "LockIndex", "Flags", "Value")
-    return {**{name: row[name] for name in names}, "Session": row.get("Session", "")}
+def _news(follower: Follower, plan: Plan, reply: Reply) -> tuple[bool, Any]:
+    """Raises: UnavailableError when the answer is not what an agent answers."""
+    if plan.kind in ("key", "keyprefix"):
+        return follower.take(reply.index, reply.rows())
+    answer = reply.json() if reply.status != 404 else None
+    expected = dict if plan.kind == "services" else list
+    if not isinstance(answer, expected):
+        raise UnavailableError("the answer is not what an agent answers")
+    try:
+        return follower.take(reply.index, answer)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise UnavailableError("the answer is not what an agent answers") from error
 
 
 class _Handler(NamedTuple):
@@ -145,28 +161,25 @@ class _Handler(NamedTuple):
             raise
 
 
-def _follow(client: Client, watched: _Watched, handler: _Handler) -> int:
+def _follow(client: Client, plan: Plan, follower: Follower, handler: _Handler) -> int:
     """Run the command at every change, until it fails."""
-    index, failures = 0, 0
-    last: list[Any] = []
+    failures = 0
     while True:
         with handler.interrupts.at_once():
             try:
-                reply = watched.fetch(client, index)
-                value = watched.shape(reply)
+                reply = _fetch(client, plan, follower)
+                is_news, value = _news(follower, plan, reply)
             except FairleadError as error:
                 failures += 1
                 # An agent that comes back may know less: asked with our index it would not answer.
-                index = 0
+                follower.forget_index()
                 pause_s = min(_RETRY_S * failures**2, _RETRY_MAX_S)
                 complain(f"watch failed, trying again in {pause_s:.0f}s: {error}")
                 time.sleep(pause_s)
                 continue
         failures = 0
-        index = reply.next_index(index)
-        if last == [value]:
+        if not is_news:
             continue
-        last = [value]
         code = handler.run(value, reply.index)
         if code:
             complain(f"Error executing handler: {failure(code)}")

@@ -6,7 +6,7 @@ import http.client
 import json
 import ssl
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from typing import Any
@@ -78,6 +78,20 @@ class Reply:
         if not isinstance(rows, list) or not all(map(_is_row, rows)):
             raise UnavailableError("the answer is no list of keys", hint=_NOT_AN_AGENT)
         return rows
+
+    def objects(self) -> list[dict[str, Any]]:
+        """A list of objects; none when there is nothing."""
+        found = self.json() if self.status != 404 else []
+        if not isinstance(found, list | None) or not all(isinstance(o, dict) for o in found or ()):
+            raise UnavailableError("the answer is no list of objects", hint=_NOT_AN_AGENT)
+        return found or []
+
+    def object(self) -> dict[str, Any]:
+        """An object; an empty one when there is nothing."""
+        found = self.json() if self.status != 404 else {}
+        if not isinstance(found, dict):
+            raise UnavailableError("the answer is no object", hint=_NOT_AN_AGENT)
+        return found
 
     def names(self) -> list[str]:
         """The names of keys; none when there are none."""
@@ -208,11 +222,45 @@ class Client:
             raise UnavailableError(f"{what}: dial {where}: {why}", hint=_NO_AGENT) from error
         return connection
 
+    def lines(self, path: str, **params: Any) -> Iterator[bytes]:
+        """What an endless answer says, line by line, until the agent or its reader has enough.
+
+        Raises:
+            FairleadError: see `request`; of what comes after the first line nothing.
+        """
+        target = _target(path, {**self._always, **params})
+        what = f'Get "{self.address.url}{target}"'
+        connection = self._connect(what)
+        try:
+            connection.request("GET", target, headers=self._headers)
+            response = connection.getresponse()
+            if not 200 <= response.status < 300:
+                body = response.read().decode("utf-8", "replace")
+                raise APIError(response.status, body)
+        except (http.client.HTTPException, OSError) as error:
+            connection.close()
+            raise UnavailableError(f"{what}: {reason(error)}") from error
+        except BaseException:
+            connection.close()
+            raise
+        return _lines(connection, response)
+
     def close(self) -> None:
         """Close the connection; the next request opens a new one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _lines(connection: Connection, response: http.client.HTTPResponse) -> Iterator[bytes]:
+    try:
+        while line := response.readline():
+            yield line
+    except (http.client.HTTPException, OSError):
+        return  # the agent has ended
+    finally:
+        response.close()
+        connection.close()
 
 
 def _is_row(value: Any) -> bool:
@@ -240,4 +288,4 @@ def _target(path: str, params: Mapping[str, Any]) -> str:
     """Path and query; what is not UTF-8 goes as it is, for the agent to refuse."""
     given = {name: value for name, value in params.items() if value is not None}
     target = quote(path, safe="/:@!$&'()*,;=-._~", errors="surrogateescape")
-    return f"{target}?{urlencode(given, errors='surrogateescape')}" if given else target
+    return f"{target}?{urlencode(given, doseq=True, errors='surrogateescape')}" if given else target

@@ -89,7 +89,6 @@ class App:
         ]
         self._guarded = bool(self._blocked or self._writers)
         self._unprintable = settings.disable_http_unprintable_char_filter
-        self._logs = log.isEnabledFor(logging.DEBUG)
         self._common = self._extra + self._date.value
         self.known.clear()
 
@@ -148,7 +147,7 @@ class App:
         sampler = request.plan.sampler
         if sampler is not None:
             sampler.add(elapsed_ms)
-        if self._logs:
+        if log.isEnabledFor(logging.DEBUG):
             log.debug(
                 "Request finished: method=%s url=%s from=%s latency=%.3fms",
                 request.method,

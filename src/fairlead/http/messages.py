@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from http import HTTPStatus
 from typing import IO, Any, Protocol
 
@@ -69,6 +69,8 @@ class Request(Struct):
 class Response(Struct):
     """One answer. `index` adds the three headers of an indexed read; a `stream` replaces the body.
 
+    So does `live`, chunks that are sent as they come, until the client has enough.
+
     Whoever sends a stream closes it, and so does who drops it.
     `shared` says that many requests may get this very answer: its bytes are kept.
     """
@@ -80,6 +82,7 @@ class Response(Struct):
     contact: Contact = LEADING
     headers: bytes = b""
     stream: IO[bytes] | None = None
+    live: AsyncGenerator[bytes, None] | None = None
     shared: bool = False
     message: bytes = b""
 
@@ -104,7 +107,7 @@ def render(response: Response, request: Request, common: bytes) -> bytes:
         if not request.keep_alive:
             headers += b"Connection: close\r\n"
     head = _head(response.status, response.content_type)
-    if response.stream is not None:
+    if response.stream is not None or response.live is not None:
         coding = b"Transfer-Encoding: chunked\r\n" if request.takes_chunks else b""
         return b"%b%b%b%b\r\n" % (head, common, headers, coding)
     message = b"%b%b%bContent-Length: %d\r\n\r\n%b" % (head, common, headers, len(body), body)

@@ -10,6 +10,7 @@ from fairlead.http import (
     agent,
     agent_checks,
     agent_health,
+    agent_process,
     agent_services,
     catalog,
     cluster,
@@ -53,6 +54,9 @@ ROUTES: tuple[Route, ...] = (
         options=False,
         local=True,
     ),
+    Route(
+        "/v1/agent/host", {"GET": agent_process.host}, options=False, datacenter=False, local=True
+    ),
     Route("/v1/agent/join/", {"PUT": cluster.join}, options=False, datacenter=False, local=True),
     Route("/v1/agent/leave", {"PUT": cluster.leave}, options=False, datacenter=False, local=True),
     Route(
@@ -62,6 +66,20 @@ ROUTES: tuple[Route, ...] = (
         "/v1/agent/members", {"GET": cluster.members}, options=False, datacenter=False, local=True
     ),
     Route("/v1/agent/metrics", {"GET": agent.metrics}, options=False, datacenter=False, local=True),
+    Route(
+        "/v1/agent/monitor",
+        {"GET": agent_process.monitor},
+        options=False,
+        datacenter=False,
+        local=True,
+    ),
+    Route(
+        "/v1/agent/reload",
+        {"PUT": agent_process.reload},
+        options=False,
+        datacenter=False,
+        local=True,
+    ),
     Route("/v1/agent/self", {"GET": agent.self_}, options=False, datacenter=False, local=True),
     Route("/v1/agent/service/", {"GET": agent_services.one}, options=False, local=True),
     Route(
@@ -80,6 +98,13 @@ ROUTES: tuple[Route, ...] = (
         "/v1/agent/service/register", {"PUT": agent_services.register}, options=False, local=True
     ),
     Route("/v1/agent/services", {"GET": agent_services.list_all}, options=False, local=True),
+    Route(
+        "/v1/agent/version",
+        {"GET": agent_process.version},
+        options=False,
+        datacenter=False,
+        local=True,
+    ),
     Route("/v1/catalog/connect/", {"GET": catalog.connect}),
     Route("/v1/catalog/datacenters", {"GET": status.datacenters}, datacenter=False),
     Route("/v1/catalog/deregister", {"PUT": catalog.deregister}, options=False, datacenter=False),

@@ -13,9 +13,11 @@ Rule: knows messages, not paths. What a request means is the app's business.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections import deque
+from collections.abc import AsyncGenerator
 from typing import IO, Any
 
 from fairlead.http.contracts import Handler, Server
@@ -213,6 +215,8 @@ class Connection(asyncio.Protocol):
             self._stream = asyncio.create_task(self._send(request, response.stream))
             # Not in the task, which may be cancelled before it begins.
             self._stream.add_done_callback(functools.partial(self._sent, response.stream))
+        elif response.live is not None:
+            self._stream = asyncio.create_task(self._send_live(request, response.live))
         else:
             self._finish(request)
 
@@ -226,12 +230,24 @@ class Connection(asyncio.Protocol):
 
     async def _send(self, request: Request, file: IO[bytes]) -> None:
         while chunk := file.read(_STREAM_CHUNK_BYTES):
-            if request.takes_chunks:
-                chunk = b"%x\r\n%b\r\n" % (len(chunk), chunk)
-            self._transport.write(chunk)
-            if self._paused:
-                self._drained = asyncio.get_running_loop().create_future()
-                await self._drained
+            await self._send_chunk(request, chunk)
+        self._end_stream(request)
+
+    async def _send_live(self, request: Request, chunks: AsyncGenerator[bytes, None]) -> None:
+        async with contextlib.aclosing(chunks):
+            async for chunk in chunks:
+                await self._send_chunk(request, chunk)
+        self._end_stream(request)
+
+    async def _send_chunk(self, request: Request, chunk: bytes) -> None:
+        if request.takes_chunks:
+            chunk = b"%x\r\n%b\r\n" % (len(chunk), chunk)
+        self._transport.write(chunk)
+        if self._paused:
+            self._drained = asyncio.get_running_loop().create_future()
+            await self._drained
+
+    def _end_stream(self, request: Request) -> None:
         if request.takes_chunks:
             self._transport.write(b"0\r\n\r\n")
         self._stream = None

@@ -25,6 +25,7 @@ from fairlead.settings.kinds import (
     Objects,
 )
 from fairlead.settings.services import CHECK, SERVICE
+from fairlead.settings.watches import WATCH
 
 __all__ = [
     "ANY",
@@ -199,7 +200,7 @@ SCHEMA: dict[str, Any] = {
     "services": Objects(SERVICE),
     "check": Objects(CHECK),
     "checks": Objects(CHECK),
-    "watches": ANY,
+    "watches": Objects(WATCH),
     "enable_script_checks": BOOL,
     "enable_local_script_checks": BOOL,
     "discard_check_output": BOOL,
@@ -361,7 +362,7 @@ USED = frozenset(
     limits.http_max_conns_per_client limits.kv_max_value_size limits.txn_max_req_len
     default_query_time max_query_time disable_http_unprintable_char_filter
     session_ttl_min tombstone_ttl
-    service services check checks enable_script_checks enable_local_script_checks
+    service services check checks watches enable_script_checks enable_local_script_checks
     check_output_max_size check_update_interval check_deregister_interval_min check_reap_interval
     discard_check_output enable_agent_tls_for_checks
     ca_file cert_file key_file verify_incoming verify_incoming_https tls_min_version

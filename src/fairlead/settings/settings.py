@@ -18,6 +18,7 @@ from fairlead.durations import SECOND_NS
 from fairlead.errors import SettingsError
 from fairlead.settings.addresses import expand, own_address
 from fairlead.settings.dns import dns_faults, service_ttls
+from fairlead.settings.watches import watch_faults
 
 __all__ = ["DEV_DEFAULTS", "LOG_LEVELS", "RELOADABLE", "Settings", "build", "warnings"]
 
@@ -59,6 +60,7 @@ RELOADABLE = frozenset(
         "log_level",
         "service",
         "services",
+        "watches",
     }
 )
 """The fields a running agent takes over when its configuration is read again."""
@@ -134,6 +136,7 @@ class Settings:
     services: list[dict[str, Any]] = field(default_factory=list)
     check: list[dict[str, Any]] = field(default_factory=list)
     checks: list[dict[str, Any]] = field(default_factory=list)
+    watches: list[dict[str, Any]] = field(default_factory=list)
     enable_script_checks: bool = False
     enable_local_script_checks: bool = False
     check_output_max_size: int = 4 * _KB
@@ -258,6 +261,7 @@ def _faults(settings: Settings) -> list[str]:
         _cluster_faults,
         _tls_faults,
         dns_faults,
+        lambda settings: watch_faults(settings.watches),
     ):
         faults += check(settings)
     return faults

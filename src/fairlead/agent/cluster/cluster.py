@@ -14,7 +14,7 @@ from fairlead.agent.cluster import secret
 from fairlead.agent.cluster.addresses import JoinError, greet, split_address
 from fairlead.agent.cluster.identity import identity, own_member, wan_member
 from fairlead.agent.cluster.known import KnownServers
-from fairlead.agent.cluster.link import Link
+from fairlead.agent.cluster.link import LONGEST_BACKOFF_S, Link
 from fairlead.agent.cluster.link_registry import LinkRegistry
 from fairlead.agent.cluster.links import Links
 from fairlead.agent.registry import Registry, StoreRegistry
@@ -142,7 +142,9 @@ class ClientCluster:
         if settings.start_join:
             await _join_one(self.link.join, settings.start_join)
         link.joined = list(dict.fromkeys([*settings.start_join, *settings.retry_join]))
-        tasks.start("link", functools.partial(link.run, _Patience(link, settings, fail).wait))
+        patience = _Patience(link, settings, fail)
+        first = None if patience.is_for_strangers and link.servers else patience.wait
+        tasks.start("link", functools.partial(link.run, first))
 
     async def members(self) -> list[MemberRow]:
         """As the server says. Without one: those seen last, of whom nothing can be heard now."""
@@ -221,6 +223,13 @@ class _Patience:
         self._limit = settings.retry_max
         self._fail = fail
         self._tries = 0
+
+    @property
+    def is_for_strangers(self) -> bool:
+        """Whether a client that knows servers from before need not wait so long: all restart
+        together after a power failure, and nobody wants to be without DNS for `retry_interval`.
+        """
+        return not self._limit and self._interval_s > LONGEST_BACKOFF_S
 
     async def wait(self) -> None:
         self._tries += 1

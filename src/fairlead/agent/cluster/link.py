@@ -26,7 +26,7 @@ from fairlead.clock import Clock
 from fairlead.core.rows import Position
 from fairlead.errors import FairleadError, UnavailableError
 
-__all__ = ["HOLD_S", "Link"]
+__all__ = ["HOLD_S", "LONGEST_BACKOFF_S", "Link"]
 
 log = logging.getLogger("agent.cluster")
 
@@ -35,7 +35,7 @@ HOLD_S = 7.0
 _GREETING_S = 5.0
 _LEAVE_S = 5.0
 _FIRST_BACKOFF_S = 0.25
-_LONGEST_BACKOFF_S = 5.0
+LONGEST_BACKOFF_S = 5.0
 _NONCE_BYTES = 32
 
 
@@ -204,13 +204,13 @@ class Link:
     async def run(self, first: Callable[[], Awaitable[None]] | None = None) -> None:
         """Keep linked for ever; `first` waits between the tries of the first time."""
         while not self.is_up and not await self._try_all():
-            await (first() if first is not None else self._pause(_LONGEST_BACKOFF_S))
+            await (first() if first is not None else self._pause(LONGEST_BACKOFF_S))
         while True:
             await self._beat_while_up()
             backoff_s = _FIRST_BACKOFF_S
             await self._pause(backoff_s)
             while not self.is_up and not await self._try_all():
-                backoff_s = min(backoff_s * 2, _LONGEST_BACKOFF_S)
+                backoff_s = min(backoff_s * 2, LONGEST_BACKOFF_S)
                 await self._pause(backoff_s)
 
     async def _pause(self, seconds: float) -> None:

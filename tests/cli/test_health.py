@@ -1,0 +1,91 @@
+"""`fairlead health`: what does not pass, and why."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fairlead.client import Client
+from tests.cli.conftest import Fairlead
+from tests.cli.programs import running, stop
+from tests.processes import AgentProcess, fairlead_agent
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[AgentProcess]:
+    agent = fairlead_agent(tmp_path, "-node=n1", dev=True).start()
+    yield agent
+    agent.stop()
+
+
+@pytest.fixture
+def address(agent: AgentProcess) -> str:
+    return f"127.0.0.1:{agent.port}"
+
+
+def register(client: Client, node: str, service: str, **check: str) -> None:
+    body = {
+        "Node": node,
+        "Address": "10.0.0.1",
+        "Service": {"Service": service},
+        "Check": {"ServiceID": service, **check},
+    }
+    client.put("/v1/catalog/register", json.dumps(body).encode())
+
+
+def test_it_says_what_does_not_pass_the_worst_first(client: Client, fairlead: Fairlead) -> None:
+    assert fairlead("health") == (0, "The only check passes.\n", "")
+    register(client, "n2", "web", Name="ping", Status="passing")
+    assert fairlead("health") == (0, "All 2 checks pass.\n", "")
+    register(client, "n2", "db", Name="disk", Status="warning", Output="90 %\nfull")
+    register(client, "n3", "web", Name="ping", Status="critical", Output="refused")
+    expected = """\
+Node  Service  Check  Status    Output
+n3    web      ping   critical  refused
+n2    db       disk   warning   90 %
+
+2 of 4 checks do not pass: 1 critical, 1 warning.
+"""
+    assert fairlead("health") == (2, expected, "")
+    assert "db" not in fairlead("health", "-service=web").stdout
+    assert fairlead("health", "-node=n2").stdout.endswith(
+        "1 of 2 checks does not pass: 1 warning.\n"
+    )
+    assert fairlead("health", "-service=none") == (0, "There are no checks.\n", "")
+
+
+def test_json_is_for_programs(client: Client, fairlead: Fairlead) -> None:
+    assert fairlead("health", "-format=json") == (0, "[]\n", "")
+    register(client, "n3", "web", Name="ping", Status="critical", Output="<refused>")
+    done = fairlead("health", "-format=json")
+    assert done.code == 2
+    assert [(row["Node"], row["Output"]) for row in json.loads(done.stdout)] == [
+        ("n3", "<refused>")
+    ]
+    assert fairlead("health", "-format=xml").code == 1
+    assert fairlead("health", "-node=a", "-service=b").code == 1
+
+
+def test_watch_follows_every_change(client: Client, address: str, tmp_path: Path) -> None:
+    with running(address, "health", "--watch", cwd=tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "The only check passes.\n"
+        register(client, "n3", "web", Name="ping", Status="critical", Output="refused")
+        assert process.stdout.readline().split("  ")[1:] == [
+            *("n3", "web", "ping"),
+            "new -> critical",
+            "refused\n",
+        ]
+        register(client, "n3", "web", Name="ping", Status="passing")
+        assert "critical -> passing" in process.stdout.readline()
+        assert stop(process, signal.SIGINT).code == 130
+
+
+def test_an_agent_that_is_not_there_is_an_error(fairlead: Fairlead) -> None:
+    done = fairlead("health", "-http-addr=127.0.0.1:1")
+    assert done.code == 1
+    assert done.stderr.startswith("Error reading health: Get")
