@@ -11,6 +11,8 @@ from fairlead.watches import Round, Watches
 
 
 class Sleeper:
+    is_reader = True
+
     def __init__(self, *watches: Watch) -> None:
         self.watches = watches
         self.rounds: list[Round] = []

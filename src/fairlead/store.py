@@ -168,6 +168,8 @@ class Store:
 class _FutureWaiter:
     """Waits on behalf of a coroutine."""
 
+    is_reader = False
+
     def __init__(self, owner: Watches, watches: tuple[Watch, ...]) -> None:
         self.watches = watches
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -29,6 +29,8 @@ class Waiter(Protocol):
     """Somebody who waits; `watches` is set when it is added and does not change after."""
 
     watches: tuple[Watch, ...]
+    is_reader: bool
+    """Whether a client waits, and not the agent itself."""
 
     def wake(self, round_: Round) -> None:
         """Read again. Called once; the waiter is no longer added anywhere."""
@@ -50,7 +52,7 @@ class _TableWatches:
 
 
 class Watches:
-    """Every waiter there is."""
+    """Every waiter there is; `count` is how many clients wait."""
 
     def __init__(self) -> None:
         self._tables: dict[str, _TableWatches] = {}
@@ -58,7 +60,7 @@ class Watches:
 
     def add(self, waiter: Waiter) -> None:
         """Wake `waiter` at the next change to what it watches."""
-        self.count += 1
+        self.count += waiter.is_reader
         for watch in waiter.watches:
             table, key = self._tables.get(watch.table), watch.key
             if table is None:
@@ -73,7 +75,7 @@ class Watches:
 
     def discard(self, waiter: Waiter) -> None:
         """Forget a waiter that was added."""
-        self.count -= 1
+        self.count -= waiter.is_reader
         for watch in waiter.watches:
             table = self._tables[watch.table]
             groups = table.prefixes if watch.prefix else table.keys

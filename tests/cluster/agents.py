@@ -63,7 +63,7 @@ class Fleet:
     def prepared(self, name: str, *flags: str) -> AgentProcess:
         folder, port = self._folder(name), free_port()
         command = [*FAIRLEAD, "agent", "-bind=127.0.0.1", f"-node={name}"]
-        command += [f"-http-port={port}", f"-data-dir={folder / 'data'}", *flags]
+        command += ["-dns-port=-1", f"-http-port={port}", f"-data-dir={folder / 'data'}", *flags]
         agent = AgentProcess(command, port, folder, "/v1/agent/self")
         self.started.append(agent)
         return agent

@@ -108,7 +108,8 @@ def check_usable(settings: Settings) -> None:
     """Every field is of its type, and what it holds can be written down."""
     for field in fields(Settings):
         value = getattr(settings, field.name)
-        assert type(value).__name__ == str(field.type).partition("[")[0], field.name
+        kinds = [kind.partition("[")[0] for kind in str(field.type).split(" | ")]
+        assert type(value).__name__ in kinds, field.name
         assert not isinstance(value, int) or value in _INT64, field.name
     assert b"\\u0000" not in encode_json(debug_config(settings)), "text that can be no path"
     for header in settings.http_config_response_headers.items():

@@ -181,6 +181,8 @@ def _rows(lines: bytes) -> list[StoredRow]:
 
 def _unpack(data: bytes) -> tuple[Meta, bytes]:
     """The verified `meta.json` and `state.bin`."""
+    if not data:
+        raise InvalidError("failed to decompress snapshot: EOF")
     try:
         with gzip.open(io.BytesIO(data)) as stream:
             files = _files(stream)
@@ -188,8 +190,8 @@ def _unpack(data: bytes) -> tuple[Meta, bytes]:
             while stream.read(_READ_BYTES):
                 pass
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        why = "EOF" if not data else str(error) or "unexpected EOF"
-        raise InvalidError(f"failed to decompress snapshot: {why}") from error
+        why = "invalid header" if isinstance(error, gzip.BadGzipFile) else str(error)
+        raise InvalidError(f"failed to decompress snapshot: {why or 'unexpected EOF'}") from error
     for name in _FILES:
         if name not in files:
             raise InvalidError(f'failed to read snapshot: "{name}" is missing')

@@ -47,6 +47,8 @@ class Reader(Protocol):
 class Parked:
     """A read that waits for its index to move."""
 
+    is_reader = True
+
     __slots__ = ("_index", "_reader", "_reply", "_request", "_timer", "watches")
 
     watches: tuple[Watch, ...]

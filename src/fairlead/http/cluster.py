@@ -31,6 +31,8 @@ async def members(agent: Agent, request: Request) -> Response:
 
 async def join(agent: Agent, request: Request) -> Response:
     address = request.path[len("/v1/agent/join/") :]
+    if not address:
+        raise InvalidError("Missing address")
     try:
         await agent.cluster.join(address)
     except JoinError as error:

@@ -236,6 +236,8 @@ def _faults(settings: Settings) -> list[str]:
     faults = []
     if not settings.engine:
         faults.append("data_dir cannot be empty")
+    if settings.data_dir and Path(settings.data_dir).is_file():
+        faults.append(f'data_dir "{settings.data_dir}" is not a directory')
     if not _DATACENTER.fullmatch(settings.datacenter):
         faults.append(f'datacenter cannot be "{settings.datacenter}". Please use only [a-z0-9-_]')
     if settings.bootstrap and not settings.server:

@@ -25,6 +25,8 @@ SAMPLES: list[frames.Frame] = [
     frames.Cancel(1),
     frames.Submit(1, "CatalogDeregister", b"c"),
     frames.Fetch(1, "n1"),
+    frames.Attend(1, "n1"),
+    frames.Question(1, b"q", False, "10.0.0.1"),
     frames.Result(1, b"v"),
     frames.Failed(1, "InvalidError", "no"),
     frames.Beat(1, 5, ORIGIN),
