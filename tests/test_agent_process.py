@@ -85,7 +85,7 @@ def test_it_stops_cleanly_though_clients_wait(
     waiting = subprocess.Popen(
         ["curl", "-s", f"{agent.url}/v1/kv/none?index=99999&wait=5m"], stdout=subprocess.DEVNULL
     )
-    until(lambda: b'"blocking_queries":"2"' in get(agent, "/v1/agent/self"))
+    until(lambda: b'"blocking_queries":"1"' in get(agent, "/v1/agent/self"))
     agent.send(number)
     assert agent.wait() == 0
     assert waiting.wait(10) != 0
