@@ -52,15 +52,17 @@ class _TableWatches:
 
 
 class Watches:
-    """Every waiter there is; `count` is how many clients wait."""
+    """Every waiter there is; `readers` is how many clients wait."""
 
     def __init__(self) -> None:
         self._tables: dict[str, _TableWatches] = {}
         self.count = 0
+        self.readers = 0
 
     def add(self, waiter: Waiter) -> None:
         """Wake `waiter` at the next change to what it watches."""
-        self.count += waiter.is_reader
+        self.count += 1
+        self.readers += waiter.is_reader
         for watch in waiter.watches:
             table, key = self._tables.get(watch.table), watch.key
             if table is None:
@@ -75,7 +77,8 @@ class Watches:
 
     def discard(self, waiter: Waiter) -> None:
         """Forget a waiter that was added."""
-        self.count -= waiter.is_reader
+        self.count -= 1
+        self.readers -= waiter.is_reader
         for watch in waiter.watches:
             table = self._tables[watch.table]
             groups = table.prefixes if watch.prefix else table.keys

@@ -50,7 +50,7 @@ DIFFERENCES = {
         "a value is not ours to change",
     ),
     "extra-arguments": Difference(
-        "`info` and `version` ignore arguments",
+        "`info`, `version`, `members`, `maint`, `reload` and others ignore arguments",
         "refuse them, exit 1",
         "a mistake should not go unnoticed",
     ),

@@ -139,9 +139,7 @@ class Edge:
 
     @property
     def blocking(self) -> int:
-        return self.agent.store.watches.count - self.own_watches
-
-    own_watches = 2
+        return self.agent.store.watches.readers
 
     async def until(self, condition: Any) -> None:
         async with asyncio.timeout(_PATIENCE_S):

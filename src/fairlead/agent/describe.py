@@ -135,7 +135,7 @@ def _server_stats(agent: Agent) -> dict[str, dict[str, str]]:
             "server": "true",
         },
         "fairlead": {
-            "blocking_queries": str(agent.store.watches.count),
+            "blocking_queries": str(agent.store.watches.readers),
             "engine": agent.store.engine.name,
             "kv_entries": str(len(state.kv)),
             "sessions": str(len(state.sessions)),

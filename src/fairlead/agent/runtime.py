@@ -42,7 +42,7 @@ def measure(metrics: Metrics, store: Store | None, sessions: int) -> None:
     metrics.gauge("raft.last_index", store.state.index)
     metrics.gauge("state.kv_entries", len(store.state.kv))
     metrics.gauge("state.sessions", len(store.state.sessions))
-    metrics.gauge("rpc.queries_blocking", store.watches.count)
+    metrics.gauge("rpc.queries_blocking", store.watches.readers)
     statuses = Counter(member.status for member in store.state.members.rows.values())
     metrics.gauge("members.clients.alive", statuses[ALIVE])
     metrics.gauge("members.clients.failed", statuses[FAILED])
