@@ -59,6 +59,13 @@ def test_what_is_below_the_level_is_not_logged(capsys: pytest.CaptureFixture[str
     assert "quiet" not in text
 
 
+def test_libraries_do_not_fill_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(settings(log_level="debug"))
+    logging.getLogger("hpack.hpack").debug("Encoding 14 with 7 bits")
+    logging.getLogger("agent").debug("ours")
+    assert [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()] == ["ours"]
+
+
 def test_a_log_file_gets_the_same_lines_and_rotates_by_size(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -58,6 +58,17 @@ n2    db       disk   warning   90 %
     assert fairlead("health", "-service=none") == (0, "There are no checks.\n", "")
 
 
+def test_a_service_is_no_better_than_its_node(client: Client, fairlead: Fairlead) -> None:
+    register(client, "n2", "web", Name="ping", Status="passing")
+    register(client, "n2", "db", Name="disk", Status="critical")
+    assert fairlead("health", "-service=web") == (0, "The only check passes.\n", "")
+    node = {"Node": "n2", "Address": "10.0.0.1", "Check": {"Name": "alive", "Status": "critical"}}
+    client.put("/v1/catalog/register", json.dumps(node).encode())
+    done = fairlead("health", "-service=web")
+    assert done.code == 2
+    assert done.stdout.splitlines()[1].split() == ["n2", "-", "alive", "critical"]
+
+
 def test_json_is_for_programs(client: Client, fairlead: Fairlead) -> None:
     assert fairlead("health", "-format=json") == (0, "[]\n", "")
     register(client, "n3", "web", Name="ping", Status="critical", Output="<refused>")

@@ -79,9 +79,13 @@ def configure_logs(settings: Settings) -> None:
         handler.setFormatter(formatter)
         handler.setLevel(_LEVELS[settings.log_level])
         root.addHandler(handler)
+    for library in _LIBRARIES:
+        logging.getLogger(library).setLevel(logging.WARNING)
     _set_levels()
 
 
+# What they say at DEBUG is about themselves, and much: hpack alone writes a dozen lines a request.
+_LIBRARIES = ("asyncio", "h2", "hpack")
 # The handlers that are not the settings' business.
 _attached: set[logging.Handler] = set()
 

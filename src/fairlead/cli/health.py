@@ -37,7 +37,12 @@ fairlead health --watch
 fairlead health -format=json | jq -r '.[].Node'
 """,
 )
-@option("-service", help="Only the checks of this service.", default="", metavar="NAME")
+@option(
+    "-service",
+    help="Only what concerns this service: its checks and those of its nodes.",
+    default="",
+    metavar="NAME",
+)
 @option("-node", help="Only the checks on this node.", default="", metavar="NODE")
 @switch("-watch", help="Go on, and print every change.")
 @option("-format", help="table or json.", default="table", metavar="FORMAT")
@@ -54,16 +59,22 @@ def command(client: Client, service: str, node: str, watch: bool, format: str) -
         )
     path = "/v1/health/state/any"
     if service:
-        path = f"/v1/health/checks/{service}"
+        path = f"/v1/health/service/{service}"
     elif node:
         path = f"/v1/health/node/{node}"
     with explained("Error reading health"):
         reply = client.get(path)
-        checks = reply.objects()
+        checks = _checks_in(reply.objects())
     _print(checks, format)
     if watch:
         _follow(client, path, format, checks, reply.index)
     return _NOT_WELL if _not_passing(checks) else 0
+
+
+def _checks_in(rows: list[dict[str, Any]]) -> list[_Check]:
+    """Each check once, of rows that are checks, or instances with all that concern them."""
+    checks = (check for row in rows for check in row.get("Checks", [row]))
+    return list({(check["Node"], check["CheckID"]): check for check in checks}.values())
 
 
 def _not_passing(checks: list[_Check]) -> list[_Check]:
@@ -117,7 +128,7 @@ def _follow(client: Client, path: str, format: str, checks: list[_Check], index:
     while True:
         try:
             reply = client.get(path, index=index or None)
-            fresh = reply.objects()
+            fresh = _checks_in(reply.objects())
         except FairleadError as error:
             complain(f"reading health failed, trying again in {_RETRY_S:.0f}s: {error}")
             index = 0

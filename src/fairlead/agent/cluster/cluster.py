@@ -142,6 +142,8 @@ class ClientCluster:
         if settings.start_join:
             await _join_one(self.link.join, settings.start_join)
         link.joined = list(dict.fromkeys([*settings.start_join, *settings.retry_join]))
+        if not link.servers and not link.joined:
+            log.warning("no server is known: give -retry-join, or join one with `fairlead join`")
         patience = _Patience(link, settings, fail)
         first = None if patience.is_for_strangers and link.servers else patience.wait
         tasks.start("link", functools.partial(link.run, first))
