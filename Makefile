@@ -46,7 +46,7 @@ bench: $(READY) ## Fairlead and, where it can be had, Consul under the same load
 bench-checks: $(READY) ## what 5 000 health checks cost one agent
 	@$(BIN)/python -m bench.checks
 
-bench-scale: $(READY) ## 1 000 agents with 10 000 services against one server, in three minutes
+bench-scale: $(READY) ## 1 000 agents with 10 000 services against one server, in two minutes
 	@$(BIN)/python -m bench.scale
 
 lock: ## pin the development requirements anew

@@ -21,7 +21,7 @@ _WATCHERS = 5000
 _SERVICES = 10_000
 _ABOUT = """\
 Load Fairlead and, where it can be had, a real Consul 1.8.7 in turn, and print
-one table of medians and ratios. The whole takes about ten minutes."""
+one table of medians and ratios. The whole takes about fifteen minutes."""
 _EXAMPLES = f"""\
 what can be measured:
   {"  ".join(NAMES[:6])}
