@@ -43,6 +43,12 @@ test-fuzz: $(READY) ## fuzz requests and configuration for ten minutes
 bench: $(READY) ## Fairlead and, where it can be had, Consul under the same load; prints ratios
 	@$(BIN)/python -m bench
 
+bench-checks: $(READY) ## what 5 000 health checks cost one agent
+	@$(BIN)/python -m bench.checks
+
+bench-scale: $(READY) ## 1 000 agents with 10 000 services against one server, in two minutes
+	@$(BIN)/python -m bench.scale
+
 lock: ## pin the development requirements anew
 	@$(PYTHON) tools/make_venv.py --lock requirements-dev.lock
 
@@ -50,4 +56,4 @@ clean: ## remove what the targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup run test lint types fix conformance test-crash test-fuzz bench lock clean
+.PHONY: help setup run test lint types fix conformance test-crash test-fuzz bench bench-checks bench-scale lock clean

@@ -1,6 +1,4 @@
-"""What the health checks of one agent cost: 5 000 over HTTP, every 10 s, as a share of a core.
-
-    PYTHONPATH=src:. python -m bench.checks
+"""`make bench-checks`: what the health checks of one agent cost: 5 000 over HTTP, every 10 s.
 
 The server that is checked runs in a process of its own; counted is this one,
 its time in the kernel for the sockets included.

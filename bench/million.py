@@ -7,26 +7,22 @@ which is then told to end (SIGTERM) and started again on what it left on disk.
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.errors import BenchError
 from bench.figures import Figure, Target, at_most
 from bench.peers import Mode, Peer
+from bench.pour import pour
 from bench.rounds import in_turn, say
 from bench.server import Server
-from bench.swarm import Swarm, body, status
 
 __all__ = ["MILLION", "measure"]
 
 MILLION = 1_000_000
 _TXN_OPS = 64
-_CONNECTIONS = 16
-_PATIENCE_S = 60.0
 _RESTART_S = 300.0
-_SAY_EVERY = 250_000
+_SAY_EVERY = 250_000 // _TXN_OPS
 
 
 class _Turn(NamedTuple):
@@ -76,31 +72,7 @@ def _one_turn(server: Server, count: int) -> _Turn:
 
 def _load(server: Server, count: int) -> float:
     """Keys a second."""
-    messages = _messages(server.port, count)
-    started = time.perf_counter()
-    done, said = 0, 0
-    with Swarm(server.port, _CONNECTIONS) as swarm:
-        busy = 0
-        for member, message in zip(swarm.members, messages, strict=False):
-            swarm.send(member, message)
-            busy += 1
-        while busy:
-            answers = swarm.receive(_PATIENCE_S)
-            if not answers:
-                raise BenchError(f"{server.name} did not answer for {_PATIENCE_S:.0f} s")
-            for member, answer in answers:
-                if status(answer) != 200:
-                    raise BenchError(f"{server.name} refused keys: {body(answer)[:200]!r}")
-                done += _TXN_OPS
-                following = next(messages, None)
-                if following is None:
-                    busy -= 1
-                else:
-                    swarm.send(member, following)
-            if done - said >= _SAY_EVERY:
-                said = done
-                say(f"  {server.name} has {done:,} keys")
-    return count / (time.perf_counter() - started)
+    return count / pour(server, _messages(server.port, count), _SAY_EVERY)
 
 
 def _messages(port: int, count: int) -> Iterator[bytes]:

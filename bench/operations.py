@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import count, islice
 from typing import NamedTuple
 
-from bench import wrk
+from bench import services, wrk
 from bench.errors import BenchError
 from bench.figures import Figure, Target, at_least
 from bench.peers import Mode
@@ -22,6 +22,11 @@ _PREFIX_KEYS = 1000
 _RANDOM_KEYS = 10_000
 _VALUE = b64encode(b"a value, 20 bytes...").decode()
 _TXN_OPS = 64
+_WEB_INSTANCES = 3
+# Reads whose index is that of the last change: to any key (it is what a key that is not there
+# reports), and to any instance of a service.
+_KEYS = "/v1/kv/bench/absent"
+_SERVICES = "/v1/catalog/services"
 # Each run of wrk gets another, so that no run writes what the one before wrote.
 _salts = count(1)
 
@@ -34,7 +39,8 @@ class Operation(NamedTuple):
     mode: Mode
     load: Load
     target: Target | None = None
-    writes: bool = False
+    writes: str = ""
+    """The path of a read whose index every write raises; empty when nothing is written."""
 
 
 # Reads are measured on the durable servers: Consul's -dev indents its JSON, which costs it time.
@@ -70,7 +76,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "PUT, durable, 1 connection",
         Mode.DURABLE,
         Load(1, script="put.lua"),
-        writes=True,
+        writes=_KEYS,
     ),
     Operation(
         "put-durable-64",
@@ -78,7 +84,7 @@ OPERATIONS: tuple[Operation, ...] = (
         Mode.DURABLE,
         Load(64, script="put.lua"),
         at_least(2.0),
-        writes=True,
+        writes=_KEYS,
     ),
     Operation(
         "txn-durable-16",
@@ -86,14 +92,29 @@ OPERATIONS: tuple[Operation, ...] = (
         Mode.DURABLE,
         Load(16, script="txn.lua"),
         at_least(1.0),
-        writes=True,
+        writes=_KEYS,
+    ),
+    Operation(
+        "health-64",
+        "GET the passing instances of a service, 64 connections",
+        Mode.DURABLE,
+        Load(64, "/v1/health/service/web?passing"),
+        at_least(2.5),
+    ),
+    Operation(
+        "register-durable-64",
+        "catalog/register, durable, 64 connections",
+        Mode.DURABLE,
+        Load(64, script="register.lua"),
+        at_least(2.0),
+        writes=_SERVICES,
     ),
     Operation(
         "put-memory-1",
         "PUT, in memory, 1 connection",
         Mode.MEMORY,
         Load(1, script="put.lua"),
-        writes=True,
+        writes=_KEYS,
     ),
     Operation(
         "put-memory-64",
@@ -101,7 +122,7 @@ OPERATIONS: tuple[Operation, ...] = (
         Mode.MEMORY,
         Load(64, script="put.lua"),
         at_least(1.5),
-        writes=True,
+        writes=_KEYS,
     ),
     Operation(
         "txn-memory-16",
@@ -109,7 +130,7 @@ OPERATIONS: tuple[Operation, ...] = (
         Mode.MEMORY,
         Load(16, script="txn.lua"),
         at_least(1.0),
-        writes=True,
+        writes=_KEYS,
     ),
 )
 
@@ -125,6 +146,10 @@ def seed(server: Server) -> None:
         answer = server.ask("PUT", "/v1/txn", body)
         if answer.status != 200:
             raise BenchError(f"{server.name} refused the keys to read: {answer.body!r}")
+    for number in range(_WEB_INSTANCES):
+        answer = server.ask("PUT", services.REGISTER, services.registration("web", number))
+        if answer.status != 200:
+            raise BenchError(f"{server.name} refused the service to read: {answer.body!r}")
 
 
 def measure(
@@ -149,16 +174,12 @@ def _load(operation: Operation, server: Server, seconds: int) -> float:
     Raises:
         BenchError: a request failed, or was answered without being carried out.
     """
-    before = _index(server)
+    counted = operation.writes
+    before = server.ask("GET", counted).index if counted else 0
     run = wrk.run(server, operation.load, seconds, next(_salts))
-    if operation.writes and _index(server) - before < run.requests:
+    if counted and server.ask("GET", counted).index - before < run.requests:
         raise BenchError(f"{server.name} answered writes that changed nothing")
     return run.per_second
-
-
-def _index(server: Server) -> int:
-    """That of the last change to any key: what a key that is not there reports."""
-    return server.ask("GET", "/v1/kv/bench/absent").index
 
 
 def _set(key: str) -> dict[str, dict[str, str]]:

@@ -39,12 +39,13 @@ class Peer(NamedTuple):
         port = free_port()
         dns_port = free_port() if with_dns else -1
         config = folder / "agent.json"
-        config.write_text(json.dumps(_config(port, dns_port)))
+        link_port = free_port()
+        config.write_text(json.dumps(_config(port, dns_port, link_port)))
         flags = ["-dev"]
         if mode is Mode.DURABLE:
             flags = ["-server", "-bootstrap-expect=1", f"-data-dir={folder / 'data'}"]
         command = [*self.program, "agent", *flags, f"-config-file={config}"]
-        return Server(self.name, command, port, folder / "agent.log", dns_port)
+        return Server(self.name, command, port, folder / "agent.log", dns_port, link_port)
 
 
 def fairlead() -> Peer:
@@ -62,9 +63,9 @@ def consul() -> Peer | None:
     return Peer("Consul", first.removeprefix("Consul v"), [binary])
 
 
-def _config(http_port: int, dns_port: int) -> dict[str, object]:
-    names = ("server", "serf_lan", "serf_wan")
-    off = {"dns": dns_port, "grpc": -1, "https": -1}
+def _config(http_port: int, dns_port: int, link_port: int) -> dict[str, object]:
+    names = ("serf_lan", "serf_wan")
+    rest = {"dns": dns_port, "server": link_port, "grpc": -1, "https": -1}
     return {
         "bind_addr": "127.0.0.1",
         "disable_update_check": True,
@@ -72,5 +73,5 @@ def _config(http_port: int, dns_port: int) -> dict[str, object]:
         "log_level": "warn",
         # Consul's advice for production; the default is for the smallest of machines.
         "performance": {"raft_multiplier": 1},
-        "ports": {"http": http_port, **off, **{name: free_port() for name in names}},
+        "ports": {"http": http_port, **rest, **{name: free_port() for name in names}},
     }

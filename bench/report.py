@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bench.figures import Figure, Target
 from bench.suite import Results
 
-__all__ = ["as_json", "header", "markdown", "table"]
+__all__ = ["as_json", "header", "lined_up", "markdown", "table"]
 
 _TITLES = ("operation", "Consul", "Fairlead", "ratio", "target", "")
 
@@ -20,20 +20,28 @@ def header(facts: dict[str, str]) -> str:
 
 def table(figures: Sequence[Figure]) -> str:
     """The table for a terminal."""
-    rows = [_TITLES, *map(_cells, figures)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES))]
-    lines = []
-    for row in rows:
-        first, *rest = zip(row, widths, strict=True)
-        cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    return lined_up([_TITLES, *map(_cells, figures)])
 
 
 def markdown(figures: Sequence[Figure]) -> str:
     """The table for docs/benchmarks.md."""
-    rows = [_TITLES, ("---", *["---:"] * (len(_TITLES) - 2), "---"), *map(_cells, figures)]
-    return "\n".join(f"| {' | '.join(row)} |".replace("  ", " ") for row in rows)
+    return lined_up([_TITLES, *map(_cells, figures)], markdown=True)
+
+
+def lined_up(rows: Sequence[Sequence[str]], *, markdown: bool = False) -> str:
+    """Rows under their titles: the first and the last column to the left, figures to the right."""
+    titles, *others = rows
+    if markdown:
+        rule = ("---", *["---:"] * (len(titles) - 2), "---")
+        return "\n".join(
+            f"| {' | '.join(row)} |".replace("  ", " ") for row in (titles, rule, *others)
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(titles))]
+    lines = []
+    for row in rows:
+        _, *middle = (cell.rjust(width) for cell, width in zip(row[:-1], widths, strict=False))
+        lines.append("  ".join([row[0].ljust(widths[0]), *middle, row[-1]]).rstrip())
+    return "\n".join(lines)
 
 
 def as_json(facts: dict[str, str], results: Results) -> str:

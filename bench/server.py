@@ -38,11 +38,18 @@ class Server:
     """A peer's process, in a process group of its own: Ctrl-C is for us to pass on."""
 
     def __init__(
-        self, name: str, command: Sequence[str], port: int, log: Path, dns_port: int = -1
+        self,
+        name: str,
+        command: Sequence[str],
+        port: int,
+        log: Path,
+        dns_port: int = -1,
+        link_port: int = -1,
     ) -> None:
         self.name = name
         self.port = port
         self.dns_port = dns_port
+        self.link_port = link_port
         self.url = f"http://127.0.0.1:{port}"
         self._command = list(command)
         self._log = log
@@ -116,12 +123,13 @@ class Server:
         """Wait until it has nothing more to do, or for half a minute."""
         deadline = time.monotonic() + _QUIET_S
         while time.monotonic() < deadline:
-            before = self._cpu_s()
+            before = self.cpu_s()
             time.sleep(_IDLE_S)
-            if self._cpu_s() - before < _IDLE_SHARE * _IDLE_S:
+            if self.cpu_s() - before < _IDLE_SHARE * _IDLE_S:
                 return
 
-    def _cpu_s(self) -> float:
+    def cpu_s(self) -> float:
+        """The time on a processor that it has used, the kernel's for it included."""
         stat = Path(f"/proc/{self._running().pid}/stat").read_text()
         fields = stat.rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from bench import dns, million, operations, watchers
+from bench import dns, million, operations, services, watchers
 from bench.errors import BenchError
 from bench.figures import Figure
 from bench.operations import OPERATIONS
@@ -17,7 +17,14 @@ from bench.server import Server
 
 __all__ = ["NAMES", "Plan", "Results", "run"]
 
-NAMES = (*(operation.name for operation in OPERATIONS), "dns", "watchers", "million")
+_SUBJECTS = (watchers.KEY, watchers.HEALTH)
+NAMES = (
+    *(operation.name for operation in OPERATIONS),
+    "dns",
+    *(subject.name for subject in _SUBJECTS),
+    "services",
+    "million",
+)
 """Everything that can be measured."""
 
 
@@ -31,6 +38,7 @@ class Plan:
     seconds: int
     watchers: int
     watcher_rounds: int
+    services: int
     keys: int  # 0 for no million
 
     def wants(self, name: str) -> bool:
@@ -61,12 +69,20 @@ def run(plan: Plan, folder: Path) -> Results:
         results.add(
             "dns", lambda: dns.measure(plan.peers, plan.rounds, plan.seconds, folder / "dns")
         )
-    if plan.wants("watchers"):
+    for subject in _SUBJECTS:
+        if plan.wants(subject.name):
+            measure = partial(
+                watchers.measure,
+                subject,
+                plan.peers,
+                plan.watchers,
+                plan.watcher_rounds,
+                folder / subject.name,
+            )
+            results.add(subject.name, measure)
+    if plan.wants("services"):
         results.add(
-            "watchers",
-            lambda: watchers.measure(
-                plan.peers, plan.watchers, plan.watcher_rounds, folder / "watchers"
-            ),
+            "services", partial(services.measure, plan.peers, plan.services, folder / "services")
         )
     if plan.keys and plan.wants("million"):
         results.add("million", lambda: million.measure(plan.peers, plan.keys, folder / "million"))

@@ -1,15 +1,16 @@
-"""Thousands of blocking reads on one key: what they cost while they wait, and how fast they wake.
+"""Thousands of blocking reads of one thing: what they cost as they wait, and how fast they wake.
 
-The memory is that of a server just started, with nothing done but parking the
-watchers. Then a PUT is sent, and the time taken until the last watcher has its
-answer. The PUT's own answer is one more event of the same loop: whether a
-server sends it before, among or after the others is its business.
+They watch a key, or the passing instances of a service. The memory is that of a
+server just started, with nothing done but parking the watchers. Then a PUT is
+sent, and the time taken until the last watcher has its answer. The PUT's own
+answer is one more event of the same loop: whether a server sends it before,
+among or after the others is its business.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple
@@ -19,13 +20,40 @@ from bench.figures import Figure, at_most_times
 from bench.peers import Mode, Peer
 from bench.rounds import in_turn
 from bench.server import Server
+from bench.services import REGISTER, registration
 from bench.swarm import Swarm, header, status
 
-__all__ = ["measure"]
+__all__ = ["HEALTH", "KEY", "Subject", "measure"]
 
-_PATH = "/v1/kv/bench/watched"
 _WAKES = 3
 _PATIENCE_S = 60.0
+
+
+class Subject(NamedTuple):
+    """What is watched, and how it is changed: a body for each number."""
+
+    name: str
+    watchers: str
+    path: str
+    write: str
+    body: Callable[[int], bytes]
+
+
+def _health(number: int) -> bytes:
+    """One of the instances fails, or is well again."""
+    return registration("watched", 0, "critical" if number % 2 else "passing")
+
+
+KEY = Subject(
+    "watchers", "watchers", "/v1/kv/bench/watched", "/v1/kv/bench/watched", b"%020d".__mod__
+)
+HEALTH = Subject(
+    "health-watchers",
+    "watchers of a service's health",
+    "/v1/health/service/watched?passing",
+    REGISTER,
+    _health,
+)
 
 
 class _Turn(NamedTuple):
@@ -33,50 +61,52 @@ class _Turn(NamedTuple):
     times_ms: list[float]
 
 
-def measure(peers: Sequence[Peer], watchers: int, rounds: int, folder: Path) -> list[Figure]:
+def measure(
+    subject: Subject, peers: Sequence[Peer], watchers: int, rounds: int, folder: Path
+) -> list[Figure]:
     """Memory once a round, on a fresh process; time three times a round."""
     places = (folder / str(number) for number in count(1))
 
     def one_turn(peer: Peer) -> _Turn:
         with peer.server(Mode.DURABLE, next(places)) as server:
-            return _one_turn(server, watchers)
+            return _one_turn(subject, server, watchers)
 
-    reached = in_turn("watchers", peers, rounds, one_turn)
+    reached = in_turn(subject.name, peers, rounds, one_turn)
     memory = {name: [turn.rss_mb for turn in turns] for name, turns in reached.items()}
     times = {
         name: list(chain.from_iterable(turn.times_ms for turn in turns))
         for name, turns in reached.items()
     }
-    many = f"{watchers:,} watchers".replace(",", " ")
+    many = f"{watchers:,} {subject.watchers}".replace(",", " ")
+    half, least = at_most_times(0.5), at_most_times(1.0)
     return [
-        Figure("watchers-time", f"{many}: PUT to last answer", " ms", times, at_most_times(0.5)),
-        Figure(
-            "watchers-memory", f"{many}: memory while parked", " MB", memory, at_most_times(1.0)
-        ),
+        Figure(f"{subject.name}-time", f"{many}: PUT to last answer", " ms", times, half),
+        Figure(f"{subject.name}-memory", f"{many}: memory while parked", " MB", memory, least),
     ]
 
 
-def _one_turn(server: Server, many: int) -> _Turn:
+def _one_turn(subject: Subject, server: Server, many: int) -> _Turn:
     """The memory with all parked, and the times of some wakes."""
-    server.ask("PUT", _PATH, b"0")
-    index = server.ask("GET", _PATH).index
+    server.ask("PUT", subject.write, subject.body(0))
+    index = server.ask("GET", subject.path).index
     with Swarm(server.port, many + 1) as swarm:
         writer, *watchers = swarm.members
-        _park(server, swarm, watchers, index)
+        _park(subject, server, swarm, watchers, index)
         rss_mb = server.rss_mb()
         times_ms = []
         for number in range(1, _WAKES + 1):
-            elapsed_ms, index = _wake(server, swarm, writer, b"%020d" % number)
+            message = _put(server, subject.write, subject.body(number))
+            elapsed_ms, index = _wake(server, swarm, writer, message)
             times_ms.append(elapsed_ms)
             if number < _WAKES:
-                _park(server, swarm, watchers, index)
+                _park(subject, server, swarm, watchers, index)
     return _Turn(rss_mb, times_ms)
 
 
-def _park(server: Server, swarm: Swarm, watchers: list[int], index: int) -> None:
+def _park(subject: Subject, server: Server, swarm: Swarm, watchers: list[int], index: int) -> None:
     """Have every watcher ask, and wait until the server is at rest."""
-    host = f"127.0.0.1:{server.port}"
-    question = f"GET {_PATH}?index={index}&wait=9m HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    target = f"{subject.path}{'&' if '?' in subject.path else '?'}index={index}&wait=9m"
+    question = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode()
     for watcher in watchers:
         swarm.send(watcher, question)
     server.settle()
@@ -84,11 +114,13 @@ def _park(server: Server, swarm: Swarm, watchers: list[int], index: int) -> None
         raise BenchError(f"{server.name} answered a watcher though nothing changed")
 
 
-def _wake(server: Server, swarm: Swarm, writer: int, value: bytes) -> tuple[float, int]:
+def _put(server: Server, path: str, body: bytes) -> bytes:
+    head = f"PUT {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def _wake(server: Server, swarm: Swarm, writer: int, message: bytes) -> tuple[float, int]:
     """Milliseconds from sending a PUT to the last watcher's answer, and the index they got."""
-    host = f"127.0.0.1:{server.port}"
-    head = f"PUT {_PATH} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(value)}\r\n\r\n"
-    message = head.encode() + value
     expected = len(swarm.members) - 1
     is_written = False
     answers: list[bytes] = []

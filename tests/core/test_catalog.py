@@ -11,7 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from fairlead.core.commands import CatalogDeregister, CatalogRegister
 from fairlead.core.decide import decide
-from fairlead.core.directory import read_node, read_nodes, read_service, read_services
+from fairlead.core.directory import (
+    read_node,
+    read_nodes,
+    read_service,
+    read_services,
+    read_services_with,
+    tags_of,
+)
 from fairlead.core.draft import Draft
 from fairlead.core.health import (
     aggregated,
@@ -20,6 +27,8 @@ from fairlead.core.health import (
     read_node_checks,
     read_state_checks,
 )
+from fairlead.core.overview import read_summaries, summaries_of
+from fairlead.core.per_service import PerService
 from fairlead.core.rows import CheckRow, NodeRow, Service
 from fairlead.core.state import State
 from fairlead.errors import InvalidError
@@ -104,6 +113,14 @@ def test_what_is_refused_changes_nothing(state: State) -> None:
     assert "new" not in state.nodes.rows
 
 
+def test_what_is_known_of_services_is_of_the_state_that_is_asked_about(state: State) -> None:
+    known = PerService(tags_of)
+    assert set(read_services(state, known).value) == {"web", "db", "queue"}
+    other = State()
+    run(other, register("a", Service("w", "web", tags=["new"])))
+    assert read_services(other, known).value == {"web": ["new"]}
+
+
 def test_the_worst_check_decides_and_maintenance_is_worse_than_any() -> None:
     rows = [check("a"), check("b", "warning"), check("c", "critical"), check("_node_maintenance")]
     assert [aggregated(rows[:count]) for count in range(5)] == [
@@ -121,6 +138,7 @@ class Catalog(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.state = State()
+        self.tags, self.summaries = PerService(tags_of), PerService(summaries_of)
         self.nodes: dict[str, str] = {}
         self.services: dict[tuple[str, str], str] = {}
         self.checks: dict[tuple[str, str], tuple[str, str]] = {}
@@ -175,7 +193,13 @@ class Catalog(RuleBasedStateMachine):
 
     @invariant()
     def services_are_those_of_the_model(self) -> None:
-        assert set(read_services(self.state, {}).value) == set(self.services.values())
+        named = read_services(self.state, self.tags).value
+        assert set(named) == set(self.services.values())
+        assert named == read_services_with(self.state, {}).value
+        assert (
+            read_summaries(self.state, self.summaries).value
+            == read_summaries(self.state, PerService(summaries_of)).value
+        )
         for name in ("web", "db"):
             places = sorted(place for place, own in self.services.items() if own == name)
             flat = read_service(self.state, name, [], {}).value

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType, field
 
 from fairlead.core.keys import node_key, node_prefix
+from fairlead.core.per_service import PerService
 from fairlead.core.reads import Read, Watch
 from fairlead.core.rows import Address, NodeRow, Service, ServiceRow, Weights
 from fairlead.core.service_indexes import service_index, service_watch
@@ -20,6 +21,7 @@ from fairlead.core.state import State
 __all__ = [
     "Meta",
     "ServiceNode",
+    "Tags",
     "find_node",
     "has_meta",
     "has_tags",
@@ -28,6 +30,8 @@ __all__ = [
     "read_nodes",
     "read_service",
     "read_services",
+    "read_services_with",
+    "tags_of",
 ]
 
 _NODES = Watch("nodes")
@@ -108,16 +112,35 @@ def has_meta(node: NodeRow, wanted: Meta) -> bool:
 # ---------------------------------------------------------------- services
 
 
-def read_services(state: State, meta: Meta) -> Read:
-    """Every name of a service, with the tags any instance has; of nodes with `meta`."""
+Tags = dict[str, list[str]]
+
+
+def tags_of(state: State, key: str) -> Tags:
+    """The tags any instance of a service has, by the spellings of its name."""
+    found: dict[str, set[str]] = {}
+    for row in map(state.services.rows.__getitem__, state.services.groups.get(key, ())):
+        found.setdefault(row.service.service, set()).update(row.service.tags or ())
+    return {name: sorted(tags) for name, tags in found.items()}
+
+
+def read_services(state: State, known: PerService[Tags]) -> Read:
+    """Every name of a service, with its tags; `known` is one of `tags_of`."""
+    tags: Tags = {}
+    for found in known.values(state):
+        tags.update(found)
+    value = {name: tags[name] for name in sorted(tags)}
+    return Read(value, state.floor(state.services.index), (_SERVICES,))
+
+
+def read_services_with(state: State, meta: Meta) -> Read:
+    """The same of the instances on nodes that have all of `meta`."""
     tags: dict[str, set[str]] = {}
     for row in state.services.rows.values():
-        if meta and not has_meta(state.nodes.rows[node_key(row.node)], meta):
-            continue
-        tags.setdefault(row.service.service, set()).update(row.service.tags or ())
+        if has_meta(state.nodes.rows[node_key(row.node)], meta):
+            tags.setdefault(row.service.service, set()).update(row.service.tags or ())
     value = {name: sorted(tags[name]) for name in sorted(tags)}
-    index = max(state.services.index, state.nodes.index if meta else 0)
-    return Read(value, state.floor(index), (_SERVICES, _NODES) if meta else (_SERVICES,))
+    index = max(state.services.index, state.nodes.index)
+    return Read(value, state.floor(index), (_SERVICES, _NODES))
 
 
 def instances(state: State, name: str, tags: list[str], meta: Meta) -> list[ServiceRow]:

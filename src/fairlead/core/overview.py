@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import attrgetter
 
 from msgspec import Struct, field
 
-from fairlead.core.health import Instance
+from fairlead.core.health import Instance, health_instances
 from fairlead.core.keys import node_prefix
+from fairlead.core.per_service import PerService
 from fairlead.core.reads import Read, Watch
 from fairlead.core.rows import CheckRow, NodeRow, Service
 from fairlead.core.state import State
 
-__all__ = ["NodeDump", "ServiceSummary", "read_dump", "read_node_dump", "summaries"]
+__all__ = [
+    "NodeDump",
+    "ServiceSummary",
+    "read_dump",
+    "read_node_dump",
+    "read_summaries",
+    "summaries",
+    "summaries_of",
+]
 
 _SOURCE = "external-source"
 _WATCHES = (Watch("nodes"), Watch("services"), Watch("checks"))
@@ -42,6 +52,20 @@ class NodeDump(Struct, rename="pascal"):
     meta: dict[str, str] | None
     services: list[Service]
     checks: list[CheckRow]
+
+
+def summaries_of(state: State, key: str) -> list[ServiceSummary]:
+    """Those of a service, one for each spelling of its name."""
+    found = health_instances(state, key, [], {})
+    return [_summary(name, found) for name in {each.service.service for each in found}]
+
+
+def read_summaries(state: State, known: PerService[list[ServiceSummary]]) -> Read:
+    """One for each service, by name; `known` is one of `summaries_of`."""
+    value = [each for found in known.values(state) for each in found]
+    value.sort(key=attrgetter("name"))
+    index = max(state.nodes.index, state.services.index, state.checks.index)
+    return Read(value, state.floor(index), _WATCHES)
 
 
 def summaries(found: dict[str, list[Instance]]) -> list[ServiceSummary]:

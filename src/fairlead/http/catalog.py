@@ -134,7 +134,11 @@ def _node(agent: Agent, request: Request) -> Read:
 
 
 def services(agent: Agent, request: Request) -> Found:
-    read = directory.read_services(agent.store.state, node_meta(request.query))
+    state, meta = agent.store.state, node_meta(request.query)
+    if meta:
+        read = directory.read_services_with(state, meta)
+    else:
+        read = directory.read_services(state, memo_of(agent).tags)
     return found(agent, request, read, cached=True)
 
 

@@ -12,7 +12,7 @@ from fairlead.core.health import Instance, health_instances
 from fairlead.core.reads import Read, Watch
 from fairlead.errors import InvalidError
 from fairlead.http.api import Found
-from fairlead.http.catalog_reads import wanted
+from fairlead.http.catalog_reads import memo_of, wanted
 from fairlead.http.messages import Request, Response, empty, json_response
 
 __all__ = ["gateway_services", "node", "nodes", "services"]
@@ -24,6 +24,8 @@ _WATCHES = (Watch("nodes"), Watch("services"), Watch("checks"))
 def services(agent: Agent, request: Request) -> Found:
     """Every service with counts; `?filter=` has the selectors of `/v1/health/service`."""
     state = agent.store.state
+    if not request.query.get("filter"):
+        return Found(overview.read_summaries(state, memo_of(agent).summaries), json_response)
     found: dict[str, list[Instance]] = {}
     for name in {row.service.service for row in state.services.rows.values()}:
         instances = wanted(request.query, INSTANCES, health_instances(state, name, [], {}))

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from fairlead.core.directory import tags_of
+from fairlead.core.overview import summaries_of
+from fairlead.core.per_service import PerService
 from fairlead.core.state import State
 from fairlead.http.api import Found
 
@@ -29,13 +32,16 @@ class _Kept(Struct, frozen=True):
 class Memo:
     """The answers one agent keeps, by what was asked."""
 
-    __slots__ = ("_asked", "_bytes", "_kept", "_state")
+    __slots__ = ("_asked", "_bytes", "_kept", "_state", "summaries", "tags")
 
     def __init__(self) -> None:
         self._state: State | None = None
         self._kept: dict[bytes, _Kept] = {}
         self._bytes = 0
         self._asked: set[bytes] = set()
+        # What reads of all services are made of.
+        self.tags = PerService(tags_of)
+        self.summaries = PerService(summaries_of)
 
     def find(self, state: State, question: bytes) -> Found | None:
         """The answer, if it still is the answer."""
