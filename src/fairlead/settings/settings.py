@@ -236,7 +236,7 @@ def _faults(settings: Settings) -> list[str]:
     faults = []
     if not settings.engine:
         faults.append("data_dir cannot be empty")
-    if settings.data_dir and Path(settings.data_dir).is_file():
+    if settings.data_dir and os.path.isfile(settings.data_dir):
         faults.append(f'data_dir "{settings.data_dir}" is not a directory')
     if not _DATACENTER.fullmatch(settings.datacenter):
         faults.append(f'datacenter cannot be "{settings.datacenter}". Please use only [a-z0-9-_]')
