@@ -105,6 +105,12 @@ def test_a_check_concerns_the_service_by_the_name_it_has_now(state: State) -> No
     assert sorted(state.service_indexes.rows) == ["again", "db", "queue", "web"]
 
 
+def test_a_check_that_changes_hands_concerns_those_who_had_it(state: State) -> None:
+    run(state, register("a", None, check("mine")))
+    everywhere = {row.service.service for row in state.services.scan("a\t")}
+    assert woken(state, register("a", None, check("mine", service_id="w"))) == everywhere
+
+
 def test_what_is_refused_changes_nothing(state: State) -> None:
     index = state.index
     with pytest.raises(InvalidError, match="Missing service registration"):

@@ -206,6 +206,8 @@ def put_check(draft: Draft, check: CheckRow, now_ns: int) -> None:
         return
     draft.checks.put(key, row)
     _raise_checked(draft, row)
+    if old is not None and old.service_id.lower() != row.service_id.lower():
+        _raise_checked(draft, old)
     if row.status == CRITICAL:
         sessions.end_for_check(draft, row.node, row.check_id, now_ns)
 
