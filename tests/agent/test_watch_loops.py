@@ -157,7 +157,7 @@ async def test_what_a_handler_still_runs_ends_with_its_watch(edge: Edge, tmp_pat
     async with watching(edge, {"type": "nodes", "handler": line}):
         await edge.until(started.exists)
     assert not ended.exists()
-    assert edge.blocking == 0
+    await edge.parked(0)
 
 
 async def test_an_agent_that_cannot_answer_is_asked_again(
