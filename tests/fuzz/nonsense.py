@@ -43,8 +43,8 @@ class Sent(NamedTuple):
 # ---------------------------------------------------------------- targets
 
 _SESSION = b"9d1b0c4e-8f5a-4f0e-9a7c-0123456789ab"
-# What ends the agent, and what asks the world for names.
-_LEFT_OUT = {"/v1/agent/leave", "/v1/agent/join/"}
+# What ends the agent, what asks the world for names, and what never ends.
+_LEFT_OUT = {"/v1/agent/leave", "/v1/agent/join/", "/v1/agent/monitor"}
 _PATHS = sorted(route.path.encode() for route in ROUTES if route.path not in _LEFT_OUT)
 _STEADY = (b"/v1/kv/", b"/v1/status/", b"/v1/catalog/", b"/v1/nothing/")
 _SEGMENTS = (
