@@ -390,7 +390,7 @@ async def test_hundreds_of_agents_live_in_one_process(hub: Hub) -> None:
         hub.keep(link)
     await until(lambda: len(hub.links.by_name) == 300)
     await hub.restart()
-    await until(lambda: len(hub.links.by_name) == 300)
+    await until(lambda: len(hub.links.by_name) == 300 and all(link.is_up for link in links))
     await asyncio.gather(*(link.leave() for link in links[:100]))
     rows = hub.store.state.members.rows.values()
     await until(lambda: sum(row.status == LEFT for row in rows) == 100)
