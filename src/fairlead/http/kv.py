@@ -6,6 +6,7 @@ Source: Consul's KV page; statuses and texts as observed on 1.8.7.
 from __future__ import annotations
 
 from urllib.parse import quote_plus
+from weakref import WeakKeyDictionary
 
 from fairlead.agent.agent import Agent
 from fairlead.core import kv
@@ -16,12 +17,14 @@ from fairlead.core.rows import KVRow
 from fairlead.errors import InvalidError
 from fairlead.http.api import Found
 from fairlead.http.contracts import BodyLimit
+from fairlead.http.memo import KeysMemo
 from fairlead.http.messages import JSON, Request, Response, empty, json_response
 from fairlead.http.params import Query
 
 __all__ = ["body_limit", "delete", "get", "put"]
 
 _PREFIX = len("/v1/kv/")
+_MEMOS: WeakKeyDictionary[Agent, KeysMemo] = WeakKeyDictionary()
 _RAW_HEADERS = b"X-Content-Type-Options: nosniff\r\nContent-Security-Policy: sandbox\r\n"
 _MORE = " See https://www.consul.io/docs/agent/options.html#kv_max_value_size."
 
@@ -40,9 +43,23 @@ def get(agent: Agent, request: Request) -> Found:
         separator = query.get("separator") or query.get("seperator")
         return _found_keys(kv.read_keys(state, key, separator), key)
     if "recurse" in query:
-        return Found(kv.read_prefix(state, key), _rows)
+        return _recursed(agent, request, key)
     read = kv.read_key(state, _named(key))
     return Found(read, _raw if "raw" in query else _row)
+
+
+def _recursed(agent: Agent, request: Request, prefix: str) -> Found:
+    """Everything below a prefix, encoded once while no key changes."""
+    state = agent.store.state
+    memo = _MEMOS.setdefault(agent, KeysMemo())
+    found = memo.find(state, request.target)
+    if found is None:
+        read = kv.read_prefix(state, prefix)
+        if not read.value:
+            return Found(read, _rows)
+        found = Found(Read(encode_json(read.value), read.index, read.watches), _encoded)
+        memo.keep(state, request.target, found)
+    return found
 
 
 async def put(agent: Agent, request: Request) -> Response:
@@ -108,6 +125,10 @@ def _row(row: KVRow | None) -> Response:
     if row is None:
         return empty(404)
     return Response(200, b"[%b]" % encode_json(row), JSON)
+
+
+def _encoded(body: bytes) -> Response:
+    return Response(200, body, JSON)
 
 
 def _rows(rows: list[KVRow]) -> Response:

@@ -2,7 +2,8 @@
 
 The index of a service rises whenever anything its reads show changes, so an
 answer about one service is good until then. A restore replaces the whole state:
-what was kept of the one before it is forgotten.
+what was kept of the one before it is forgotten. Of keys, whole lists are kept
+until any key changes: that is seldom where configuration is read.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from fairlead.core.per_service import PerService
 from fairlead.core.state import State
 from fairlead.http.api import Found
 
-__all__ = ["Memo"]
+__all__ = ["KeysMemo", "Memo"]
 
 _LIMIT = 4096
 """Answers kept. When there are more, all are forgotten: they are cheap to make again."""
@@ -71,3 +72,34 @@ class Memo:
             self._asked.clear()
         self._asked.add(question)
         return False
+
+
+class KeysMemo:
+    """Lists of keys that one agent keeps encoded, for as long as no key changes."""
+
+    __slots__ = ("_bytes", "_index", "_kept", "_state")
+
+    def __init__(self) -> None:
+        self._state: State | None = None
+        self._index = 0
+        self._kept: dict[bytes, Found] = {}
+        self._bytes = 0
+
+    def find(self, state: State, question: bytes) -> Found | None:
+        """The answer, if it still is the answer."""
+        if state is not self._state or state.kv.index != self._index:
+            return None
+        return self._kept.get(question)
+
+    def keep(self, state: State, question: bytes, found: Found) -> None:
+        """Keep an answer whose value is its body."""
+        size = len(found.read.value)
+        if size > _BYTES_LIMIT // 8:
+            return
+        is_old = state is not self._state or state.kv.index != self._index
+        if is_old or self._bytes + size > _BYTES_LIMIT or len(self._kept) >= _LIMIT:
+            self._kept.clear()
+            self._bytes = 0
+            self._state, self._index = state, state.kv.index
+        self._kept[question] = found
+        self._bytes += size
