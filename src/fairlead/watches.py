@@ -80,10 +80,14 @@ class Watches:
         self.count -= 1
         self.readers -= waiter.is_reader
         for watch in waiter.watches:
-            table = self._tables[watch.table]
+            table = self._tables.get(watch.table)
+            if table is None:
+                continue
             groups = table.prefixes if watch.prefix else table.keys
-            group = groups[watch.key]
-            del group[waiter]
+            group = groups.get(watch.key)
+            if group is None:
+                continue
+            group.pop(waiter, None)
             if not group:
                 del groups[watch.key]
                 if watch.prefix:
@@ -96,12 +100,13 @@ class Watches:
             watches = self._tables.get(table)
             if watches is None:
                 continue
-            group = watches.keys.get(key)
+            group = watches.keys.pop(key, None)
             if group:
                 woken.update(group)
-            for length in watches.lengths:
-                group = watches.prefixes.get(key[:length]) if length <= len(key) else None
+            for length in list(watches.lengths):
+                group = watches.prefixes.pop(key[:length], None) if length <= len(key) else None
                 if group:
+                    _forget_length(watches, length)
                     woken.update(group)
         self._wake(woken)
 
@@ -112,12 +117,18 @@ class Watches:
             for groups in (watches.keys, watches.prefixes):
                 for group in groups.values():
                     woken.update(group)
+        self._tables.clear()
         self._wake(woken)
 
     def _wake(self, woken: _Group) -> None:
+        """Wake those whose groups may be gone already, as a whole: most wait for one thing."""
         round_ = Round()
         for waiter in woken:
-            self.discard(waiter)
+            if len(waiter.watches) == 1:
+                self.count -= 1
+                self.readers -= waiter.is_reader
+            else:
+                self.discard(waiter)
         for waiter in woken:
             waiter.wake(round_)
 
