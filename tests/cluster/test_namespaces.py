@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.clients.machines import program
 from tests.cluster.agents import ALIVE, FAILED, Diary, until
 from tests.cluster.namespaces import Machine, Network, why_not
 
@@ -16,6 +17,8 @@ pytestmark = pytest.mark.xdist_group("cluster")
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[Network]:
+    program("ip", "iproute2")
+    program("dig", "bind9-dnsutils")
     reason = why_not()
     if reason:
         pytest.skip(reason)
@@ -45,6 +48,26 @@ def write(machine: Machine, value: str) -> Any:
     return machine.ask("/v1/kv/a", "-X", "PUT", "-d", value)
 
 
+WEB = "web.service.consul"
+
+
+def register_web(machine: Machine) -> None:
+    machine.ask("/v1/agent/service/register", "-X", "PUT", "-d", '{"Name": "web", "Port": 80}')
+
+
+def passing(machine: Machine) -> list[str]:
+    """The nodes whose `web` passes, as this machine is told over HTTP."""
+    found = machine.ask("/v1/health/service/web?passing")
+    return sorted(one["Node"]["Node"] for one in found) if isinstance(found, list) else []
+
+
+def agree(machine: Machine, *instances: Machine) -> bool:
+    """Whether health and DNS both give exactly these machines."""
+    nodes = sorted(one.name for one in instances)
+    addresses = sorted(one.address for one in instances)
+    return passing(machine) == nodes and machine.names(WEB) == addresses
+
+
 def test_one_is_cut_off_and_healed_and_one_is_killed(network: Network) -> None:
     server, cut, killed = [network.machine(name) for name in ("s1", "c1", "c2")]
     server.start("-server", "-bootstrap-expect=1")
@@ -55,6 +78,9 @@ def test_one_is_cut_off_and_healed_and_one_is_killed(network: Network) -> None:
     assert write(cut, "before") is True
     assert lives(cut, "c1")
     assert lives(server, "c2")
+    for machine in (cut, killed):
+        register_web(machine)
+    until(lambda: all(agree(each, cut, killed) for each in network.machines), "both instances")
 
     with (
         Diary(lambda: statuses(server)) as server_saw,
@@ -68,6 +94,7 @@ def test_one_is_cut_off_and_healed_and_one_is_killed(network: Network) -> None:
         assert sessions(server, "c1") == 0
         assert not lives(server, "c1")
         assert lives(server, "c2")
+        until(lambda: agree(server, killed) and agree(killed, killed), "the one that is left")
         until(lambda: statuses(cut) == {"c1": ALIVE, "c2": FAILED, "s1": FAILED}, "loneliness")
         until(lambda: write(cut, "lost") == "No known Consul servers", "an error")
 
@@ -78,9 +105,11 @@ def test_one_is_cut_off_and_healed_and_one_is_killed(network: Network) -> None:
         until(lambda: cut.ask("/v1/kv/a?raw") == "before", "an answer")
         assert write(cut, "after") is True
         assert lives(server, "c1")
+        until(lambda: all(agree(each, cut, killed) for each in network.machines), "both again")
 
         killed.kill()
         until(lambda: statuses(server)["c2"] == FAILED, "a failure")
+        until(lambda: agree(server, cut) and agree(cut, cut), "the one that is left")
         until(lambda: statuses(cut)["c2"] == FAILED, "a failure")
         assert sessions(server, "c2") == 0
         until(lambda: server_saw.entries[-1]["c2"] == FAILED)

@@ -210,7 +210,9 @@ class Connection(asyncio.Protocol):
             if response.stream is not None:
                 response.stream.close()
             return
-        self._transport.write(render(response, request, self.app.common_headers()))
+        # Thousands of readers may get one answer: its bytes are made for the first of them.
+        message = response.message if request.is_plain else b""
+        self._transport.write(message or render(response, request, self.app.common_headers()))
         if response.stream is not None:
             self._stream = asyncio.create_task(self._send(request, response.stream))
             # Not in the task, which may be cancelled before it begins.
