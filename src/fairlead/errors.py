@@ -13,6 +13,7 @@ from __future__ import annotations
 __all__ = [
     "ConflictError",
     "DeniedError",
+    "DeposedError",
     "FairleadError",
     "InvalidError",
     "NotFoundError",
@@ -72,6 +73,10 @@ class UnavailableError(FairleadError):
     """
 
     status = 500
+
+
+class DeposedError(UnavailableError):
+    """Another server leads, or may: nothing was written."""
 
 
 class SettingsError(FairleadError):

@@ -198,7 +198,7 @@ def _decide(draft: Draft, command: Command) -> Any:
 def _batch(draft: Draft) -> Batch:
     encode = codec.encode_json
     puts = (StoredRow(table, key, encode(row)) for table, key, row in draft.puts())
-    return Batch(draft.index, draft.prefix_deletes(), draft.deletes(), puts)
+    return Batch(draft.index, draft.prefix_deletes(), draft.deletes(), puts, draft.touched())
 
 
 def _contents_of(state: State) -> Contents:
@@ -207,7 +207,8 @@ def _contents_of(state: State) -> Contents:
     rows = (
         StoredRow(name, key, codec.encode_json(row)) for name, rows in tables for key, row in rows
     )
-    return Contents(state.index, rows)
+    indexes = {table.name: table.index for table in state.tables.values()}
+    return Contents(state.index, rows, indexes)
 
 
 def _state_of(contents: Contents) -> State:
@@ -219,7 +220,7 @@ def _state_of(contents: Contents) -> State:
     state = State()
     state.index = contents.index
     for table in state.tables.values():
-        table.index = contents.index
+        table.index = contents.tables.get(table.name, contents.index)
     for name, rows in groupby(contents.rows, key=itemgetter(0)):
         if name not in state.tables:
             raise InvalidError(f"table {name[:_SHOWN]!r} is not known to this version")

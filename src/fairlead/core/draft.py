@@ -210,6 +210,10 @@ class Draft:
             for prefix in table.swept:
                 yield table.base.name, prefix
 
+    def touched(self) -> dict[str, int]:
+        """The tables that differ, each with the index of its last change."""
+        return {table.base.name: table.touched[_INDEX] for table in self.tables if table.overlay}
+
     def apply(self) -> None:
         """Lay the changes onto the state; only after they are committed."""
         for table in self.tables:

@@ -8,7 +8,7 @@ To add one: a file here with a class that keeps `Engine`, and a row in `ENGINES`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from importlib import import_module
 from typing import NamedTuple, Protocol
 
@@ -16,7 +16,21 @@ from msgspec import Struct
 
 from fairlead.errors import SettingsError
 
-__all__ = ["DAMAGED_HINT", "ENGINES", "Batch", "Contents", "Engine", "StoredRow", "open_engine"]
+__all__ = [
+    "DAMAGED_HINT",
+    "ENGINES",
+    "Batch",
+    "Changed",
+    "Contents",
+    "Elected",
+    "Engine",
+    "FeedEvent",
+    "Leader",
+    "Renewed",
+    "SharedEngine",
+    "StoredRow",
+    "open_engine",
+]
 
 DAMAGED_HINT = "move it away, start the agent with nothing, and restore a snapshot"
 """What to try when an engine holds what cannot be read."""
@@ -33,20 +47,27 @@ class StoredRow(NamedTuple):
 class Batch(Struct, frozen=True):
     """The changes of some commands, to be made in this order, all or none.
 
-    The parts are iterated at most once. No row is in two parts.
+    The parts are iterated at most once. No row is in two parts. `tables` has the
+    index of the last change of each table that the batch touches.
     """
 
     index: int
     prefix_deletes: Iterable[tuple[str, str]]
     deletes: Iterable[tuple[str, str]]
     puts: Iterable[StoredRow]
+    tables: dict[str, int] = {}
 
 
 class Contents(Struct, frozen=True):
-    """All an engine holds: the last index, and every row once, ordered by table and key."""
+    """All an engine holds: the last index, and every row once, ordered by table and key.
+
+    `tables` has the index of each table's last change, as far as the engine keeps
+    them; a table that is not in it counts as changed last at `index`.
+    """
 
     index: int
     rows: Iterable[StoredRow]
+    tables: dict[str, int] = {}
 
 
 class Engine(Protocol):
@@ -60,6 +81,8 @@ class Engine(Protocol):
     name: str
     place: str
     """Where the rows are, for people."""
+    batch_rows: int
+    """A batch of more rows than this costs more than two of half its size; 0: never."""
 
     async def load(self) -> Contents:
         """What was committed so far; the rows may be iterated once.
@@ -76,6 +99,74 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Let go of the store; another process may open it at once."""
+
+
+class Leader(Struct, frozen=True, rename="pascal"):
+    """The server that decides: its node, and where its links listen (`host:port`)."""
+
+    node: str
+    id: str
+    address: str
+
+
+class Changed(Struct, frozen=True):
+    """A batch that another server has committed; prefix deletes are spelled out row by row."""
+
+    index: int
+    tables: dict[str, int]
+    deletes: list[tuple[str, str]]
+    puts: list[StoredRow]
+
+
+class Elected(Struct, frozen=True):
+    """Who leads from here on; None as long as nobody does."""
+
+    leader: Leader | None
+
+
+class Renewed(Struct, frozen=True):
+    """The contents were replaced, or events are lost: `load` again, then go on with `feed`."""
+
+
+FeedEvent = Changed | Elected | Renewed
+
+
+class SharedEngine(Engine, Protocol):
+    """An engine that several servers share: one of them leads, and only it can commit.
+
+    Its `commit` and `replace` are fenced: they raise DeposedError, and nothing is
+    written, once another server leads. When they raise UnavailableError the
+    outcome is unknown and the lead is given up; the feed brings what did happen.
+    """
+
+    def feed(self) -> AsyncIterator[FeedEvent]:
+        """What happened since `load`, in order, for ever.
+
+        Own commits that succeeded are not in it. `Elected` comes once at its
+        beginning; `Elected` of this server comes after all that earlier leaders
+        have committed, so that whoever has seen it may decide. It waits out an
+        engine that cannot be reached.
+        """
+
+    def stand(self, candidate: Leader) -> None:
+        """From now on take the lead whenever nobody has it."""
+
+    async def stand_down(self) -> None:
+        """Take it no more, and give it up at once if it is held."""
+
+    async def depose(self, leader: Leader) -> None:
+        """End the lease of a leader whose process is known to be dead."""
+
+    @property
+    def lease_until(self) -> float:
+        """Until when nobody else can lead, by `time.monotonic()`; 0 without the lead."""
+
+    async def barrier(self) -> None:
+        """Return once a majority has confirmed that this server still leads.
+
+        Raises:
+            UnavailableError: it does not, or no majority can be reached.
+        """
 
 
 ENGINES: dict[str, str] = {

@@ -11,6 +11,7 @@ class MemoryEngine:
     """Says yes at once; what it is told lives in the state alone."""
 
     name = "memory"
+    batch_rows = 0
     place = "memory"
 
     async def load(self) -> Contents:

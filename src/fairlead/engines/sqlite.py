@@ -82,6 +82,7 @@ class SQLiteEngine:
     """See the module. Statements run in one thread of its own."""
 
     name = "sqlite"
+    batch_rows = 0
 
     def __init__(self, path: Path) -> None:
         self.path = path
