@@ -139,7 +139,8 @@ def test_agents_need_the_server_s_key(fleet: Fleet) -> None:
     assert statuses(server) == {"c1": ALIVE, "s1": ALIVE}
     for flags in ((), (f"-encrypt={OTHER_KEY}",)):
         said = refused(fleet, "c2", f"-join=127.0.0.1:{fleet.port}", *flags)
-        assert "the encrypt keys differ" in said
+        address = f"127.0.0.1:{fleet.port}"
+        assert f"Failed to join {address}: refused: the encrypt keys differ\n" in said
     assert server.log.read_text().count("why=the encrypt keys differ") == 2
     assert KEY not in str(ask(server, "/v1/agent/self"))
 
