@@ -148,8 +148,8 @@ def test_agents_need_the_server_s_key(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("-encrypt=abc", "encrypt has invalid key: "),
-        ("-encrypt=YWJj", "encrypt has invalid key: 3 bytes, must be 16, 24 or 32"),
+        ("-encrypt=abc", "==> encrypt has invalid key: illegal base64 data at input byte 0\n"),
+        ("-encrypt=YWJj", "encrypt has invalid key: key size must be 16, 24 or 32 bytes\n"),
         ("-retry-join=provider=aws tag_key=a", "looking servers up in a cloud is not supported"),
         ("-retry-max=-1", "retry_max cannot be -1"),
         ("-server-port=70000", "ports.server cannot be 70000"),
