@@ -159,6 +159,35 @@ def test_settings_that_cannot_be_are_one_clear_error(fleet: Fleet, flag: str, me
     assert message in refused(fleet, "c1", flag)
 
 
+@pytest.mark.parametrize("holder", ["client", "server"])
+def test_a_client_takes_no_data_directory_that_is_in_use(fleet: Fleet, holder: str) -> None:
+    server = fleet.server()
+    first = fleet.client("c1") if holder == "client" else server
+    data = next(flag for flag in first.command if flag.startswith("-data-dir="))
+    said = refused(fleet, "c2", f"-join=127.0.0.1:{fleet.port}", data)
+    folder = data.partition("=")[2]
+    assert said.splitlines() == [
+        f'==> data directory "{folder}" is in use by another process (pid {first.pid})',
+        "    stop that agent first, or give another directory with -data-dir",
+    ]
+    assert "c2" not in statuses(server)
+    # Its death frees the directory.
+    first.kill()
+    if holder == "client":
+        second = fleet.prepared("c1", f"-join=127.0.0.1:{fleet.port}", data)
+        second.start()
+        until(lambda: statuses(server) == {"c1": ALIVE, "s1": ALIVE}, "the second")
+
+
+def test_a_data_directory_that_a_client_cannot_write_is_one_clear_error(fleet: Fleet) -> None:
+    file = fleet.folder / "file"
+    file.write_text("")
+    said = refused(fleet, "c1", f"-data-dir={file}/data")
+    assert said.splitlines()[0] == (
+        f'==> data directory "{file}/data" cannot be written: Not a directory'
+    )
+
+
 def test_a_busy_port_is_one_clear_error(fleet: Fleet) -> None:
     fleet.server()
     said = refused(fleet, "x", "-server", "-server-port=-1", f"-serf-lan-port={fleet.port}")
