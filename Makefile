@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements-dev.lock pyproject.toml
 	@$(PYTHON) tools/make_venv.py $(VENV)
@@ -49,6 +49,9 @@ bench-checks: $(READY) ## what 5 000 health checks cost one agent
 bench-scale: $(READY) ## 1 000 agents with 10 000 services against one server, in two minutes
 	@$(BIN)/python -m bench.scale
 
+bench-prometheus: $(READY) ## how soon Prometheus follows a change in Fairlead, and in Consul
+	@$(BIN)/python -m bench.prometheus
+
 lock: ## pin the development requirements anew
 	@$(PYTHON) tools/make_venv.py --lock requirements-dev.lock
 
@@ -56,4 +59,5 @@ clean: ## remove what the targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup run test lint types fix conformance test-crash test-fuzz bench bench-checks bench-scale lock clean
+.PHONY: help setup run test lint types fix conformance test-crash test-fuzz bench bench-checks bench-scale bench-prometheus \
+        lock clean

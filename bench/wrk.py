@@ -1,22 +1,18 @@
-"""wrk, the load generator: where it is, one run of it, and whether the run counts."""
+"""wrk, the load generator: one run of it, and whether the run counts."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.errors import BenchError
-from bench.rounds import say
 from bench.server import Server
 
-__all__ = ["Load", "Run", "install", "run"]
+__all__ = ["Load", "Run", "run"]
 
 _SCRIPTS = Path(__file__).resolve().parent
-_HOW = "wrk is needed: install the package wrk (apt-get install wrk)"
 # A request that takes longer counts as failed; wrk's own limit of 2 s is short for a busy disk.
 _TIMEOUT_S = 20
 _RATE = re.compile(r"^Requests/sec: +([\d.]+)$", re.MULTILINE)
@@ -37,26 +33,6 @@ class Run(NamedTuple):
 
     requests: int
     per_second: float
-
-
-def install() -> None:
-    """Put wrk onto this machine if it is not there and we may.
-
-    Raises:
-        BenchError: it is not there and cannot be installed.
-    """
-    if shutil.which("wrk"):
-        return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise BenchError(_HOW)
-    say("installing wrk ...")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-qq", "-y", "wrk"]
-    for command in (install, ["apt-get", "update", "-qq"], install):
-        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
-        if shutil.which("wrk"):
-            return
-    raise BenchError(_HOW)
 
 
 def run(server: Server, load: Load, seconds: int, salt: int) -> Run:

@@ -26,6 +26,7 @@ from fairlead.agent.logs import configure_logs
 from fairlead.agent.watch_loops import WatchLoops
 from fairlead.cli.verbs import HELP, INT, Verb, option, parameter_name, switch
 from fairlead.clock import SystemClock
+from fairlead.data_dir import locked
 from fairlead.dns.queries import query_finder
 from fairlead.dns.server import DnsServer
 from fairlead.engines import open_engine
@@ -135,8 +136,13 @@ def _run(read: Callable[[], dict[str, Any]]) -> int:
     for text in warnings(settings):
         log.warning("%s", text)
     _raise_file_limit()
-    engine = open_engine(settings.engine) if settings.server else None
-    with _pid_file(settings.pid_file):
+    with contextlib.ExitStack() as held:
+        engine = None
+        if settings.server:
+            engine = open_engine(settings.engine)
+        else:
+            held.enter_context(locked(Path(settings.data_dir)))
+        held.enter_context(_pid_file(settings.pid_file))
         return uvloop.run(_serve(settings, engine, read))
 
 

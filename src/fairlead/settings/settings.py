@@ -5,7 +5,6 @@ Durations are nanoseconds. `build` turns merged sources into `Settings`.
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import os
 import re
@@ -14,8 +13,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from fairlead.b64 import decode_base64
 from fairlead.durations import SECOND_NS
-from fairlead.errors import SettingsError
+from fairlead.errors import InvalidError, SettingsError
 from fairlead.settings.addresses import expand, own_address
 from fairlead.settings.dns import dns_faults, service_ttls
 from fairlead.settings.watches import watch_faults
@@ -351,12 +351,12 @@ def _cluster_faults(settings: Settings) -> list[str]:
             elif not address.strip():
                 faults.append(f"{name}: an address is empty")
     try:
-        key = base64.b64decode(settings.encrypt, validate=True)
-    except ValueError as error:
+        key = decode_base64(settings.encrypt.encode("utf-8", "replace"))
+    except InvalidError as error:
         faults.append(f"encrypt has invalid key: {error}")
     else:
         if settings.encrypt and len(key) not in _KEY_SIZES:
-            faults.append(f"encrypt has invalid key: {len(key)} bytes, must be 16, 24 or 32")
+            faults.append("encrypt has invalid key: key size must be 16, 24 or 32 bytes")
     return faults
 
 

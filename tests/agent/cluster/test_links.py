@@ -190,8 +190,11 @@ async def test_a_wrong_key_is_one_clear_error_at_both_ends(
 ) -> None:
     caplog.set_level(logging.WARNING)
     async with hub_of(b"k" * 32) as hub:
-        with pytest.raises(JoinError, match="refused: the encrypt keys differ"):
+        with pytest.raises(JoinError) as caught:
             await hub.agent("c1", key=key).join(f"127.0.0.1:{hub.port}")
+        assert str(caught.value) == (
+            f"Failed to join 127.0.0.1:{hub.port}: refused: the encrypt keys differ"
+        )
         assert hub.status("c1") == 0
     assert [record.getMessage().partition(" from=")[0] for record in caplog.records] == [
         "an agent was refused:"
@@ -199,7 +202,8 @@ async def test_a_wrong_key_is_one_clear_error_at_both_ends(
 
 
 async def test_an_agent_with_a_key_takes_no_server_without_it(hub: Hub) -> None:
-    with pytest.raises(JoinError, match="the encrypt keys differ"):
+    words = f"Failed to join 127.0.0.1:{hub.port}: refused: the encrypt keys differ"
+    with pytest.raises(JoinError, match=words):
         await hub.agent("c1", key=b"k" * 16).join(f"127.0.0.1:{hub.port}")
     assert hub.status("c1") == 0
 
@@ -243,6 +247,15 @@ async def test_nobody_there_is_said_in_go_s_words(hub: Hub) -> None:
     assert str(caught.value) == (
         f"Failed to join 127.0.0.1: dial tcp 127.0.0.1:{hub.port}: connect: connection refused"
     )
+
+
+async def test_who_closes_the_connection_at_once_is_named(hub: Hub) -> None:
+    stranger = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    port = stranger.sockets[0].getsockname()[1]
+    async with stranger:
+        with pytest.raises(JoinError) as caught:
+            await hub.agent("c1").join(f"127.0.0.1:{port}")
+    assert str(caught.value) == f"Failed to join 127.0.0.1:{port}: the connection was closed"
 
 
 @pytest.mark.parametrize(

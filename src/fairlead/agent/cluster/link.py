@@ -250,8 +250,8 @@ class Link:
     def closed(self, channel: Channel, reason: str) -> None:
         if channel is not self._channel:
             return
-        self._channel = None
         self._fail_entering(reason or "the connection was closed")
+        self._channel = None
         if self._pulse is not None and not self._pulse.done():
             self._pulse.cancel()
         if self._leaving is not None and not self._leaving.done():
@@ -307,8 +307,9 @@ class Link:
 
     def _fail_entering(self, reason: str) -> None:
         self._challenge = b""
-        if self._entering is not None and not self._entering.done():
-            self._entering.set_exception(JoinError(f"Failed to join: {reason}"))
+        if self._channel and self._entering is not None and not self._entering.done():
+            fault = JoinError(f"Failed to join {self._channel.peer}: {reason}")
+            self._entering.set_exception(fault)
 
     def _learn(self, servers: list[str]) -> None:
         if servers != self.servers:
