@@ -46,6 +46,9 @@ bench: $(READY) ## Fairlead and, where it can be had, Consul under the same load
 bench-checks: $(READY) ## what 5 000 health checks cost one agent
 	@$(BIN)/python -m bench.checks
 
+bench-cluster: $(READY) ## three servers of each in turn: loads, leaders killed; in eight minutes
+	@$(BIN)/python -m bench.cluster
+
 bench-scale: $(READY) ## 1 000 agents with 10 000 services against one server, in two minutes
 	@$(BIN)/python -m bench.scale
 
@@ -59,5 +62,5 @@ clean: ## remove what the targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup run test lint types fix conformance test-crash test-fuzz bench bench-checks bench-scale bench-prometheus \
+.PHONY: help setup run test lint types fix conformance test-crash test-fuzz bench bench-checks bench-cluster bench-scale bench-prometheus \
         lock clean

@@ -2,7 +2,9 @@
 
 `operations.py` is the list of what wrk measures, `dns.py` what dnsperf does;
 `watchers.py`, `services.py` and `million.py` measure with a client of our own;
-`report.py` prints one table of it all. Without a Consul beside them: `scale.py`
+`report.py` prints one table of it all. `cluster.py` (`make bench-cluster`) compares
+three servers of each, and kills leaders: `three.py`, `spread.py`, `wakes.py`,
+`failover.py`, `probes.py`. Without a Consul beside them: `scale.py`
 (`make bench-scale`), a thousand agents of `crowd.py` against one server, and
 `checks.py` (`make bench-checks`). `prometheus.py` (`make bench-prometheus`)
 times a follower of either.
