@@ -11,7 +11,7 @@ its address alone.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any
 
 from aetcd import rpc
@@ -54,6 +54,7 @@ class Client:
         revision: int = 0,
         serializable: bool = False,
         keys_only: bool = False,
+        timeout: float | None = None,
     ) -> Any:
         """The keys from `key` up to `end` (only `key` without), in order.
 
@@ -71,7 +72,7 @@ class Client:
             keys_only=keys_only,
         )
         # A member that is asked alone answers for itself: another may be further behind.
-        return await self._ask("KV", "Range", request, safe=not revision)
+        return await self._ask("KV", "Range", request, safe=not revision, timeout=timeout)
 
     async def put(self, key: bytes, value: bytes, *, lease: int = 0) -> Any:
         return await self._ask("KV", "Put", rpc.PutRequest(key=key, value=value, lease=lease))
@@ -93,7 +94,7 @@ class Client:
         request = rpc.TxnRequest(compare=compare, success=success, failure=failure)
         return await self._ask("KV", "Txn", request, safe=safe, timeout=timeout)
 
-    def watch(self, key: bytes, end: bytes, revision: int) -> AsyncIterator[Any]:
+    def watch(self, key: bytes, end: bytes, revision: int) -> AsyncGenerator[Any, None]:
         """See `streams.watch`."""
         return streams.watch(self._channels, key, end, revision)
 
@@ -163,7 +164,7 @@ class Client:
         request = rpc.AlarmRequest(action=rpc.AlarmRequest.DEACTIVATE, memberID=member, alarm=alarm)
         await self._ask("Maintenance", "Alarm", request, safe=True)
 
-    def snapshot(self) -> AsyncIterator[bytes]:
+    def snapshot(self) -> AsyncGenerator[bytes, None]:
         """See `streams.snapshot`."""
         return streams.snapshot(self._channels)
 
