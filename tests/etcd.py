@@ -19,6 +19,7 @@ from fairlead.engines import Batch, Elected, FeedEvent, Leader, StoredRow
 from fairlead.engines.etcd.address import read_address
 from fairlead.engines.etcd.client import Client
 from fairlead.engines.etcd.engine import EtcdEngine
+from fairlead.errors import UnavailableError
 from tests.processes import free_port, peer
 
 # As a supervised one has them.
@@ -40,23 +41,32 @@ def etcd_binary() -> str:
 class Etcd:
     """One etcd on a free port; its data outlives a restart, and goes with `remove`."""
 
-    def __init__(self, *flags: str, scheme: str = "http") -> None:
+    def __init__(
+        self, *flags: str, scheme: str = "http", name: str = "one", socket: str = ""
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="fairlead-etcd-"))
         self.port, peer_port = free_port(), free_port()
         self.endpoint = f"127.0.0.1:{self.port}"
         self.log = self.folder / "etcd.log"
-        client, other = f"{scheme}://{self.endpoint}", f"http://127.0.0.1:{peer_port}"
-        self._command = [etcd_binary(), f"--data-dir={self.folder / 'data'}", "--name=one"]
-        self._command += [f"--listen-client-urls={client}", f"--advertise-client-urls={client}"]
-        self._command += [f"--listen-peer-urls={other}", f"--initial-cluster=one={other}"]
-        self._command += [f"--initial-advertise-peer-urls={other}", "--logger=zap"]
-        self._command += ["--heartbeat-interval=50", "--election-timeout=500", *flags]
+        client = f"{scheme}://{self.endpoint}"
+        if socket:
+            # A name of the form host:port, and a file of that name where etcd runs.
+            client, self.endpoint = f"unix://{socket}", f"unix:{self.folder / socket}"
+        other = f"http://127.0.0.1:{peer_port}"
+        self.as_peer = f"{name}={other}"
+        self.flags = [f"--data-dir={self.folder / 'data'}", f"--name={name}"]
+        self.flags += [f"--listen-client-urls={client}"]
+        self.flags += [f"--advertise-client-urls=http://127.0.0.1:{self.port}"]
+        self.flags += [f"--listen-peer-urls={other}", f"--initial-advertise-peer-urls={other}"]
+        self.flags += [f"--initial-cluster={self.as_peer}", "--logger=zap"]
+        self.flags += ["--heartbeat-interval=50", "--election-timeout=500", *flags]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Etcd:
         seen = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+            command = [etcd_binary(), *self.flags]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
         deadline = time.monotonic() + _START_S
         while _READY not in self.log.read_bytes()[seen:]:
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -125,6 +135,7 @@ class Server:
 
     async def crash(self) -> None:
         """Stop as a killed process does: nothing is given back."""
+        self.engine.client.lease_revoke = _unsent  # type: ignore[method-assign]
         for task in (self._task, self.engine._runs, self.engine._campaign._task):
             if task is not None:
                 task.cancel()
@@ -135,6 +146,10 @@ class Server:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+
+
+async def _unsent(lease: int, *, timeout: float | None = None) -> None:
+    raise UnavailableError("the process is dead")
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from fairlead.engines import (
 )
 from fairlead.engines.etcd.engine import EtcdEngine
 from fairlead.errors import SettingsError
-from tests.etcd import LIMITS
+from tests.etcd import LIMITS, Etcd
 
 Rows = dict[tuple[str, str], str]
 
@@ -40,14 +40,17 @@ class Opener:
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._request = request
 
+    @property
+    def etcd(self) -> str:
+        started: Etcd = self._request.getfixturevalue("etcd")
+        return started.endpoint
+
     def address(self, name: str, folder: Path) -> str:
-        endpoint = ""
-        if name in SHARED:
-            endpoint = self._request.getfixturevalue("etcd").endpoint
+        endpoint = self.etcd if name in SHARED else ""
         return ADDRESSES[name].format(folder=folder, etcd=endpoint, limits=LIMITS)
 
-    async def __call__(self, name: str, folder: Path) -> Engine:
-        engine = open_engine(self.address(name, folder))
+    async def __call__(self, name: str, folder: Path, address: str = "") -> Engine:
+        engine = open_engine(address or self.address(name, folder))
         if name in SHARED:
             assert isinstance(engine, EtcdEngine)
             await engine.load()
@@ -266,3 +269,30 @@ async def test_batches_do_what_a_dictionary_does(
         )
     assert await held(engine) == (len(batches), expected)
     await engine.close()
+
+
+_values = st.text(st.sampled_from("ab"), max_size=3) | st.just("v" * 30_000)
+_many = st.dictionaries(st.text("abc", max_size=3), _values, max_size=60)
+
+
+@given(batches=st.lists(st.tuples(_many, st.text("abc", max_size=1)), max_size=5))
+@settings(max_examples=25, deadline=None)
+async def test_engines_hold_the_same_rows_however_batches_are_split(
+    batches: list[tuple[dict[str, str], str]],
+    tmp_path_factory: pytest.TempPathFactory,
+    opened: Opener,
+) -> None:
+    """etcd is told of limits so small that most of these batches are intents."""
+    folder = tmp_path_factory.mktemp("engine")
+    tight = f"etcd:{opened.etcd}?prefix={folder}&max_txn_ops=16&max_request_bytes=65536"
+    engines = [await opened("sqlite", folder), await opened("etcd", folder, tight)]
+    for index, (puts, prefix) in enumerate(batches, 1):
+        for engine in engines:
+            await engine.commit(
+                Batch(
+                    index, [("kv", prefix)], [], [StoredRow("kv", *pair) for pair in puts.items()]
+                )
+            )
+        assert await held(engines[0]) == await held(engines[1])
+    for engine in engines:
+        await engine.close()

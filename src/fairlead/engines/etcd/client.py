@@ -10,6 +10,7 @@ its address alone.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from aetcd import rpc
 from fairlead.engines.etcd import streams
 from fairlead.engines.etcd.address import Address
 from fairlead.engines.etcd.channels import TIMEOUT_S, Channels
+from fairlead.engines.etcd.failures import LeaseLostError
 from fairlead.errors import SettingsError
 
 __all__ = ["Client", "check_version"]
@@ -108,8 +110,10 @@ class Client:
         return await self._ask("Lease", "LeaseGrant", rpc.LeaseGrantRequest(TTL=ttl))
 
     async def lease_revoke(self, lease: int, *, timeout: float | None = None) -> None:
+        """End it; one that is over already is well too."""
         request = rpc.LeaseRevokeRequest(ID=lease)
-        await self._ask("Lease", "LeaseRevoke", request, timeout=timeout)
+        with contextlib.suppress(LeaseLostError):
+            await self._ask("Lease", "LeaseRevoke", request, safe=True, timeout=timeout)
 
     async def lease_ttl(self, lease: int) -> int:
         """Seconds left; -1 when it is over."""

@@ -61,8 +61,7 @@ class Lead:
             FairleadError: etcd does not answer, or is full.
         """
         if old_lease:
-            with contextlib.suppress(LeaseLostError):
-                await self._client.lease_revoke(old_lease)
+            await self._client.lease_revoke(old_lease)
         sent = time.monotonic()
         lease = await self._client.lease_grant(LEASE_S)
         self.lease, self._until = lease.ID, sent + lease.TTL - _MARGIN_S
