@@ -19,6 +19,8 @@ __all__ = ["handlers"]
 class _Served(Protocol):
     """The link, as these handlers need it."""
 
+    def send(self, frame: frames.Frame) -> None: ...
+
     def start(self, work: Coroutine[Any, Any, None]) -> None: ...
 
     async def answer(self, call: int, work: Coroutine[Any, Any, Any]) -> None: ...
@@ -28,6 +30,10 @@ def handlers(served: _Served, links: Links) -> dict[type, Callable[[Any], None]]
     """The handler of each of these frames."""
 
     def confirm(frame: frames.Confirm) -> None:
+        if links.store.may_answer and not frame.quorum:
+            # Most are, and it is all that reads at followers cost the leader.
+            served.send(frames.Result(frame.id, frames.encode_value(links.store.state.index)))
+            return
         served.start(served.answer(frame.id, _index(links, frame.quorum)))
 
     def enlist(frame: frames.Enlist) -> None:

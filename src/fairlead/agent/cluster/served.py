@@ -307,6 +307,9 @@ class ServedLink:
         self._channel.send(frames.Left())
         self._channel.close()
 
+    def send(self, frame: Frame) -> None:
+        self._channel.send(frame)
+
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         self._links.start(asyncio.create_task(work))
 
