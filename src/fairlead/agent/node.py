@@ -113,13 +113,5 @@ async def keep_registered(
         state = store.state
         there = own in state.services.rows and health in state.checks.rows
         if key not in state.nodes.rows or not there:
-            await _register(store, registry, CatalogRegister(node, [check], service))
+            await registry.submit(CatalogRegister(node, [check], service))
         await changed
-
-
-async def _register(store: Store, registry: Registry, command: CatalogRegister) -> None:
-    """Once somebody leads; the rows come back with the feed."""
-    following = store.following
-    while following is not None and not store.leads and following.leader is None:
-        await following.role_changed()
-    await registry.submit(command)

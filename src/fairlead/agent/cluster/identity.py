@@ -81,9 +81,10 @@ def _tags(settings: Settings, node: NodeRow) -> dict[str, str]:
     }
     if not settings.server:
         return {**common, "role": "node"}
+    expect = settings.bootstrap_expect
     return {
         **common,
-        "bootstrap": "1",
+        **({"expect": str(expect)} if expect > 1 else {"bootstrap": "1"}),
         "ft_fs": "1",
         "port": str(server_port(settings)),
         "raft_vsn": "3",

@@ -53,7 +53,7 @@ class Links:
         self.leadership = leadership
         self.relayed: RelayedMembership | None = None
         if leadership is not None:
-            self.registry = ServerRegistry(store, leadership.link)
+            self.registry = ServerRegistry(store, leadership)
             self.relayed = RelayedMembership(store, leadership.link)
         self.clock = clock
         self.node = node
