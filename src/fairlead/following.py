@@ -32,6 +32,7 @@ __all__ = ["Contact", "Following"]
 log = logging.getLogger("agent.server")
 
 _RETRY_S = 1.0
+_STAND_DOWN_S = 2.0
 
 
 class Contact(NamedTuple):
@@ -59,10 +60,15 @@ class Following:
         """Follow; the state is loaded."""
         self._task = asyncio.create_task(self._run(), name="store-feed")
 
+    async def stand_down(self) -> None:
+        """Give the lead up, for good; another server takes it at once."""
+        with contextlib.suppress(FairleadError, TimeoutError):
+            async with asyncio.timeout(_STAND_DOWN_S):
+                await self.engine.stand_down()
+
     async def stop(self) -> None:
-        """Give the lead up, and follow no more."""
-        with contextlib.suppress(FairleadError):
-            await self.engine.stand_down()
+        """Follow no more."""
+        await self.stand_down()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

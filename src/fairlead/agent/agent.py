@@ -145,6 +145,8 @@ class Agent:
 
     async def stop(self) -> None:
         """Finish the write under way and let go of everything."""
+        if self.settings.server and self.store.following is not None:
+            await self.store.following.stand_down()
         await self._tasks.stop()
         if self.settings.server:
             await self._duties.stop()
