@@ -52,8 +52,8 @@ def test_the_member_that_died_is_seen_to_have_failed(trio: Trio) -> None:
     def failed() -> bool:
         members = ask(alive[0], "GET", "/v1/agent/members").json
         checks = ask(alive[1], "GET", f"/v1/health/node/{name}").json
-        gone = {row["Name"]: row["Status"] for row in members}[name] == 4
-        return gone and checks[0]["Status"] == "critical"
+        statuses = {row["Name"]: row["Status"] for row in members}
+        return (statuses[name], checks[0]["Status"]) == (4, "critical")
 
     eventually(failed, "its member and its health")
 
@@ -105,7 +105,7 @@ def test_a_session_that_nobody_renews_is_ended_by_the_next_leader(
         trio.settled(*alive)
 
         def ended() -> bool:
-            return ask(alive[0], "GET", f"/v1/session/info/{session}").json == []
+            return ask(alive[0], "GET", f"/v1/session/info/{session}").body == b"[]"
 
         eventually(ended, "the session")
     finally:
@@ -143,7 +143,7 @@ def test_without_etcd_stale_reads_go_on_and_writes_are_refused(tmp_path: Path) -
         trio.start()
         put(trio.leader, "x", b"1")
         for server in trio.servers:
-            eventually(lambda server=server: value(server, "x", "raw&stale") == b"1", "followed")
+            trio.follows(server, "x", b"1")
         own.kill()
         for server in trio.servers:
             assert value(server, "x", "raw&stale") == b"1"

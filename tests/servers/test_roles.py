@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 import time
@@ -13,6 +14,7 @@ import dns.query
 import pytest
 
 from tests.etcd import Etcd
+from tests.processes import AgentProcess
 from tests.servers.trio import Answer, Trio, ask, eventually, put, value
 
 pytestmark = pytest.mark.xdist_group("servers")
@@ -157,13 +159,14 @@ def test_a_snapshot_restored_at_one_server_is_the_state_of_all(three: Trio) -> N
         assert value(server, "kept") == b"1"
     put(follower, "kept", b"3")
     for server in three.servers:
-        eventually(lambda server=server: value(server, "kept", "raw&stale") == b"3", "followed")
+        three.follows(server, "kept", b"3")
 
 
 def test_an_event_fired_at_one_server_reaches_every_other(three: Trio) -> None:
     assert ask(three.followers[0], "PUT", "/v1/event/fire/deploy", b"x").status == 200
     for server in three.servers:
-        eventually(
-            lambda server=server: "deploy" in str(ask(server, "GET", "/v1/event/list").json),
-            "the event",
-        )
+        eventually(functools.partial(_has_event, server), "the event")
+
+
+def _has_event(server: AgentProcess) -> bool:
+    return b"deploy" in ask(server, "GET", "/v1/event/list").body

@@ -117,6 +117,10 @@ class Trio:
         ports = [str(number) for number in self.ports]
         return self.servers[ports.index(port)] if port in ports else None
 
+    def follows(self, server: AgentProcess, key: str, wanted: bytes) -> None:
+        """Wait until its own memory has that value."""
+        eventually(lambda: value(server, key, "raw&stale") == wanted, f"{key} is {wanted!r}")
+
     @property
     def leader(self) -> AgentProcess:
         found = self._by_address(ask(self.servers[0], "GET", "/v1/status/leader").json)

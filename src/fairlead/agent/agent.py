@@ -69,6 +69,7 @@ class Agent:
         )
         self.registrations.local.runner = self._runner()
         self._tasks = Tasks()
+        self._keeper = Tasks()
         # Set when the agent is to end by itself; `exit_code` says how.
         self.ended = asyncio.Event()
         self.exit_code = 0
@@ -120,7 +121,7 @@ class Agent:
         keep = functools.partial(
             keep_registered, self.store, self.registry, self.node, self.server_address
         )
-        self._tasks.start("node", keep)
+        self._keeper.start("node", keep)
         cluster.start(self._tasks)
 
     async def listen(self) -> None:
@@ -140,6 +141,7 @@ class Agent:
 
     async def leave(self) -> None:
         """Leave the cluster for good, then end."""
+        await self._keeper.stop()
         await self.cluster.leave()
         self.ended.set()
 
@@ -148,6 +150,7 @@ class Agent:
         if self.settings.server and self.store.following is not None:
             await self.store.following.stand_down()
         await self._tasks.stop()
+        await self._keeper.stop()
         if self.settings.server:
             await self._duties.stop()
         await self.registrations.close()

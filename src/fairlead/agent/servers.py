@@ -7,13 +7,13 @@ from msgspec import Struct
 from fairlead.agent.agent import Agent
 from fairlead.agent.cluster.identity import is_server, own_member, server_address
 from fairlead.core.keys import node_key
-from fairlead.core.members import STATUS_NAMES
+from fairlead.core.members import LEFT, STATUS_NAMES
 
 __all__ = ["Server", "servers"]
 
 
 class Server(Struct, frozen=True):
-    """One of them; `status` is its member's: alive, failed or left."""
+    """One of them; `status` is its member's: alive or failed."""
 
     id: str
     node: str
@@ -23,9 +23,10 @@ class Server(Struct, frozen=True):
 
 
 def servers(agent: Agent) -> list[Server]:
-    """All there are, this one among them, by name."""
+    """All that have not left, this one among them, by name."""
     own = own_member(agent.settings, agent.node)
-    rows = {key: row for key, row in agent.store.state.members.rows.items() if is_server(row)}
+    members = agent.store.state.members.rows
+    rows = {key: row for key, row in members.items() if is_server(row) and row.status != LEFT}
     rows[node_key(own.name)] = own
     leader = agent.store.leader
     leader_id = agent.node.id if agent.store.following is None else (leader.id if leader else "")

@@ -14,6 +14,7 @@ from collections.abc import Awaitable
 
 from fairlead.agent.cluster import frames
 from fairlead.agent.cluster.addresses import JoinError
+from fairlead.agent.cluster.channel import Channel
 from fairlead.agent.cluster.identity import Identity
 from fairlead.agent.cluster.link import HOLD_S, Link
 from fairlead.clock import Clock
@@ -45,6 +46,17 @@ class LeaderLink(Link):
         self._leader = leader
         self._aimed.set()
         self.drop("another server leads")
+        self._hold_no_more()
+
+    def closed(self, channel: Channel, reason: str) -> None:
+        super().closed(channel, reason)
+        self._hold_no_more()
+
+    def _hold_no_more(self) -> None:
+        """What was not sent yet has another way to go, if it is this server that leads."""
+        if self._leader is None and self._holding is not None:
+            self._holding.cancel()
+            self._give_up()
 
     def _candidates(self) -> list[str]:
         return [self._leader.address] if self._leader is not None else []
@@ -92,14 +104,14 @@ class Leadership:
         for task in self._tasks:
             task.cancel()
 
-    async def ready(self) -> bool:
+    async def ready(self, patience_s: float = HOLD_S) -> bool:
         """Return once there is a leader: whether it is this server. Else the link is up.
 
         Raises:
             DeposedError: there is none, and has been none for a while.
         """
         try:
-            async with asyncio.timeout(HOLD_S):
+            async with asyncio.timeout(patience_s):
                 while True:
                     if self._store.may_answer:
                         return True

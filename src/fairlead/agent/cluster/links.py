@@ -51,14 +51,15 @@ class Links:
         self.store = store
         self.registry: Registry = StoreRegistry(store)
         self.leadership = leadership
-        self.relayed: RelayedMembership | None = None
         if leadership is not None:
             self.registry = ServerRegistry(store, leadership)
-            self.relayed = RelayedMembership(store, leadership.link)
         self.clock = clock
         self.node = node
         self.key = key
         self.membership = Membership(store, clock, node.node, reconnect_timeout_ns)
+        self.relayed: RelayedMembership | None = None
+        if leadership is not None:
+            self.relayed = RelayedMembership(store, leadership, self.membership)
         self.positions = Positions(store, self.registry, clock, node.node)
         self.edge: Edge | None = None
         self.names: Names | None = None

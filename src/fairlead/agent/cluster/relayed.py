@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from fairlead import errors
 from fairlead.agent.cluster import frames
-from fairlead.agent.cluster.link import Link
-from fairlead.agent.cluster.membership import is_whole
+from fairlead.agent.cluster.leadership import Leadership
+from fairlead.agent.cluster.membership import Membership, is_whole
 from fairlead.core import heartbeats
 from fairlead.core.keys import node_key
 from fairlead.core.members import ALIVE
@@ -19,15 +19,19 @@ from fairlead.store import Store
 __all__ = ["RelayedMembership"]
 
 _REPORT_S = 0.5
+# Less than a client agent waits to be let in.
+_PATIENCE_S = 3.0
 _ERRORS = {name: getattr(errors, name) for name in errors.__all__}
 
 
 class RelayedMembership:
     """`Members`, over the link to the leader."""
 
-    def __init__(self, store: Store, link: Link) -> None:
+    def __init__(self, store: Store, leadership: Leadership, membership: Membership) -> None:
         self._store = store
-        self._link = link
+        self._leadership = leadership
+        self._link = leadership.link
+        self._membership = membership
         self._heard: set[str] = set()
         self._broke: set[str] = set()
 
@@ -43,7 +47,10 @@ class RelayedMembership:
             FairleadError: it is not taken in.
         """
         try:
-            await self._call(lambda call: frames.Enlist(call, node, member))
+            if await self._leadership.ready(_PATIENCE_S):
+                await self._membership.join(node, member)
+            else:
+                await self._call(lambda call: frames.Enlist(call, node, member))
         except UnavailableError:
             known = self._store.state.nodes.rows.get(node_key(node.node))
             if known is None or known.id.lower() != node.id.lower():
@@ -52,7 +59,10 @@ class RelayedMembership:
 
     async def leave(self, name: str) -> None:
         self._heard.discard(node_key(name))
-        await self._call(lambda call: frames.Depart(call, name))
+        if await self._leadership.ready(_PATIENCE_S):
+            await self._membership.leave(name)
+        else:
+            await self._call(lambda call: frames.Depart(call, name))
 
     def beat(self, key: str) -> None:
         self._heard.add(key)
