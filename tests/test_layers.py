@@ -26,6 +26,7 @@ LAYERS = {
     "engines": 2,
     "watches": 2,
     "store": 2,
+    "following": 2,
     "client": 2,
     "locks": 2,
     "agent": 3,

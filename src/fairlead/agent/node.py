@@ -6,6 +6,7 @@ import os
 import uuid
 from pathlib import Path
 
+from fairlead.agent.registry import Registry
 from fairlead.core.commands import CatalogRegister
 from fairlead.core.keys import check_key, service_key
 from fairlead.core.reads import Watch
@@ -87,7 +88,9 @@ def servers_service(server_address: str) -> Service:
     )
 
 
-async def keep_registered(store: Store, node: NodeRow, server_address: str) -> None:
+async def keep_registered(
+    store: Store, registry: Registry, node: NodeRow, server_address: str
+) -> None:
     """Put the node, its health and `consul` into the catalog, and again should they vanish."""
     key = node.node.lower()
     health = check_key(node.node, _SERF_HEALTH)
@@ -110,5 +113,5 @@ async def keep_registered(store: Store, node: NodeRow, server_address: str) -> N
         state = store.state
         there = own in state.services.rows and health in state.checks.rows
         if key not in state.nodes.rows or not there:
-            await store.submit(CatalogRegister(node, [check], service))
+            await registry.submit(CatalogRegister(node, [check], service))
         await changed

@@ -36,6 +36,7 @@ __all__ = [
     "KVOp",
     "KVSet",
     "KVUnlock",
+    "LockDelaysRestart",
     "MarkSet",
     "MemberRemove",
     "MemberSet",
@@ -215,6 +216,12 @@ class TombstonesReap(Struct, frozen=True):
     limit: int
 
 
+class LockDelaysRestart(Struct, frozen=True):
+    """Let every lock-delay run anew from `now_ns`: the clock by which they ran is gone."""
+
+    now_ns: int
+
+
 class MarkSet(Struct, frozen=True):
     """Set a mark of the state itself."""
 
@@ -239,5 +246,6 @@ Command: TypeAlias = (
     | MemberSet
     | MemberRemove
     | TombstonesReap
+    | LockDelaysRestart
     | MarkSet
 )

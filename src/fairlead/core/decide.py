@@ -27,6 +27,7 @@ from fairlead.core.commands import (
     KVLock,
     KVSet,
     KVUnlock,
+    LockDelaysRestart,
     MarkSet,
     MemberRemove,
     MemberSet,
@@ -64,6 +65,7 @@ RULES: dict[type, Callable[[Draft, Any], Any]] = {
     MemberSet: members.set_member,
     MemberRemove: members.remove_member,
     TombstonesReap: tombstones.reap,
+    LockDelaysRestart: sessions.restart_delays,
     MarkSet: _set_mark,
 }
 

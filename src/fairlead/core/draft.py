@@ -214,6 +214,13 @@ class Draft:
         """The tables that differ, each with the index of its last change."""
         return {table.base.name: table.touched[_INDEX] for table in self.tables if table.overlay}
 
+    def adopt(self, index: int, tables: dict[str, int]) -> None:
+        """Take over the indexes of changes that another server has decided."""
+        self.index = index
+        for table in self.tables:
+            if table.overlay:
+                table.touched[_INDEX] = tables.get(table.base.name, index)
+
     def apply(self) -> None:
         """Lay the changes onto the state; only after they are committed."""
         for table in self.tables:

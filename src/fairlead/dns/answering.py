@@ -80,7 +80,7 @@ class Answerer:
             self.forget()
         cache = self._tcp if is_tcp else self._udp
         key = data[2:]
-        if store.contact is LEADING:
+        if store.contact is LEADING or self._is_fresh():
             kept = cache.find(key)
             if kept is not None:
                 self._time.add((time.perf_counter() - begun) * 1000)

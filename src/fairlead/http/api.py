@@ -43,7 +43,7 @@ class Route:
     A path that ends in `/`, but for `/` itself, stands for everything below it. `options` says that
     the parameters every read shares are checked, though the handler may be a
     write; `datacenter`, that `?dc=` is; `local`, that a client answers it itself
-    instead of asking its server.
+    instead of asking its server; `is_any_servers`, that any server does, the leader or not.
     """
 
     __slots__ = (
@@ -51,6 +51,7 @@ class Route:
         "body_limit",
         "datacenter",
         "handlers",
+        "is_any_servers",
         "is_folder",
         "local",
         "metric",
@@ -66,6 +67,7 @@ class Route:
         options: bool = True,
         datacenter: bool = True,
         local: bool = False,
+        is_any_servers: bool = False,
         body_limit: Callable[[Agent], BodyLimit] | None = None,
     ) -> None:
         self.path = path
@@ -74,6 +76,7 @@ class Route:
         self.options = options
         self.datacenter = datacenter
         self.local = local
+        self.is_any_servers = is_any_servers
         self.body_limit = body_limit
         self.allow = ",".join(["OPTIONS", *handlers])
         self.metric = ".".join(part or "_" for part in path[1:].split("/"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fairlead.agent.agent import Agent
+from fairlead.agent.servers import servers
 from fairlead.http.messages import Request, Response, json_response, text_response
 
 __all__ = ["datacenters", "leader", "peers", "root"]
@@ -14,11 +15,15 @@ def root(agent: Agent, request: Request) -> Response:
 
 
 def leader(agent: Agent, request: Request) -> Response:
-    return json_response(agent.server_address)
+    """Empty as long as nobody leads."""
+    if agent.store.following is None:
+        return json_response(agent.server_address)
+    leader = agent.store.leader
+    return json_response(leader.address if leader is not None else "")
 
 
 def peers(agent: Agent, request: Request) -> Response:
-    return json_response([agent.server_address])
+    return json_response([server.address for server in servers(agent)])
 
 
 def datacenters(agent: Agent, request: Request) -> Response:

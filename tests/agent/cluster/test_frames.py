@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fairlead.agent.cluster import frames
 from fairlead.agent.cluster.frames import BrokenFrameError, Decoder, encode
+from fairlead.core.rows import MemberRow
 from fairlead.core.vivaldi import ORIGIN
 from tests.agent.cluster.linked import node_row
 
@@ -33,6 +34,10 @@ SAMPLES: list[frames.Frame] = [
     frames.Pulse(1, 10**9, ORIGIN, []),
     frames.Leave(),
     frames.Left(),
+    frames.Confirm(1, True),
+    frames.Enlist(1, node_row("c1", 1), MemberRow("c1", "127.0.0.1", 8301, {}, 1)),
+    frames.Depart(1, "c1"),
+    frames.Report(["c1"], ["c2"]),
 ]
 
 

@@ -7,6 +7,7 @@ import io
 import logging
 
 import pytest
+from msgspec import structs
 
 from fairlead.agent.cluster import frames
 from fairlead.agent.cluster.addresses import JoinError, dial
@@ -40,7 +41,7 @@ async def test_a_request_goes_over_and_its_answer_comes_back_as_it_is(hub: Hub) 
     assert (asked.method, asked.target, asked.body) == ("GET", b"/v1/kv/a?index=3", b"")
     assert (asked.headers, asked.source) == ({b"x-consul-token": b"t"}, "c1")
     asked.reply(OK)
-    assert await asking == OK
+    assert structs.replace(await asking, index=0) == OK
 
 
 async def test_answers_find_their_questions_in_any_order(hub: Hub) -> None:
@@ -132,7 +133,7 @@ async def test_a_read_is_asked_again_over_the_next_link(hub: Hub) -> None:
     await hub.restart()
     await until(lambda: len(hub.edge.asked) == 2)
     hub.edge.asked[1].reply(OK)
-    assert await asking == OK
+    assert structs.replace(await asking, index=0) == OK
 
 
 async def test_a_write_under_way_is_never_repeated(hub: Hub) -> None:
@@ -156,7 +157,7 @@ async def test_what_was_not_sent_waits_for_the_next_link(hub: Hub) -> None:
     await hub.restart()
     await until(lambda: len(hub.edge.asked) == 1)
     hub.edge.asked[0].reply(OK)
-    assert await asking == OK
+    assert structs.replace(await asking, index=0) == OK
 
 
 async def test_without_a_server_there_is_one_clear_error(hub: Hub) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import Awaitable, Callable
@@ -12,19 +13,28 @@ from msgspec import structs
 
 from fairlead.agent.cluster import secret
 from fairlead.agent.cluster.addresses import JoinError, greet, split_address
-from fairlead.agent.cluster.identity import identity, own_member, wan_member
+from fairlead.agent.cluster.identity import (
+    identity,
+    is_server,
+    own_member,
+    server_address,
+    wan_member,
+)
 from fairlead.agent.cluster.known import KnownServers
+from fairlead.agent.cluster.leadership import Leadership
 from fairlead.agent.cluster.link import LONGEST_BACKOFF_S, Link
 from fairlead.agent.cluster.link_registry import LinkRegistry
 from fairlead.agent.cluster.links import Links
-from fairlead.agent.registry import Registry, StoreRegistry
+from fairlead.agent.registry import Registry
 from fairlead.agent.tasks import Tasks
 from fairlead.clock import Clock
+from fairlead.core.commands import Command, MemberSet
 from fairlead.core.keys import node_key
 from fairlead.core.members import ALIVE, FAILED
 from fairlead.core.rows import MemberRow, NodeRow, Position
 from fairlead.durations import SECOND_NS
-from fairlead.errors import SettingsError, UnavailableError
+from fairlead.engines import Leader
+from fairlead.errors import FairleadError, SettingsError, UnavailableError
 from fairlead.settings.settings import Settings
 from fairlead.store import Store
 
@@ -32,6 +42,8 @@ __all__ = ["ClientCluster", "Cluster", "ServerCluster"]
 
 log = logging.getLogger("agent.cluster")
 
+# For another server to take the lead from one that leaves.
+_HAND_OVER_S = 5.0
 # A question about the cluster should be answered while it is being cut.
 _MEMBERS_S = 2.0
 
@@ -43,9 +55,12 @@ class ServerCluster:
         self._settings = settings
         self._node = node
         self._store = store
-        self.registry: Registry = StoreRegistry(store)
         key = secret.read_key(settings.encrypt)
-        self.links = Links(store, clock, node, key, settings.reconnect_timeout)
+        self.leadership: Leadership | None = None
+        if store.following is not None:
+            self.leadership = Leadership(store, identity(settings, node), clock, key)
+        self.links = Links(store, clock, node, key, settings.reconnect_timeout, self.leadership)
+        self.registry: Registry = self.links.registry
 
     @property
     def position(self) -> Position:
@@ -57,10 +72,17 @@ class ServerCluster:
         return len(self._store.state.nodes)
 
     def start(self, tasks: Tasks) -> None:
-        """Begin to watch the members; the state is loaded."""
+        """Begin; the state is loaded."""
+        tasks.start("coordinates", self.links.positions.run)
+        if self.leadership is not None and self.links.relayed is not None:
+            tasks.start("leadership", self.leadership.run)
+            tasks.start("leader link", self.leadership.link.run)
+            tasks.start("reports", self.links.relayed.run)
+
+    def lead(self, tasks: Tasks) -> None:
+        """Watch the members, which is for the server that leads."""
         self.links.membership.load()
         tasks.start("membership", self.links.membership.run)
-        tasks.start("coordinates", self.links.positions.run)
 
     async def listen(self) -> None:
         """Raises: SettingsError, for a port, or when none of `start_join` can be joined."""
@@ -68,9 +90,14 @@ class ServerCluster:
         ports = [port for port in (settings.ports_server, settings.ports_serf_lan) if port > 0]
         address = settings.advertise_addr
         host = f"[{address}]" if ":" in address else address
-        self.links.servers = [f"{host}:{port}" for port in ports[:1]]
+        self.links.own_address = [f"{host}:{port}" for port in ports[:1]]
         named = {"ports.server": settings.ports_server, "ports.serf_lan": settings.ports_serf_lan}
         await self.links.listen(settings.bind_addr, named)
+        if self._store.following is not None:
+            # Only who can be reached may lead.
+            own = Leader(self._node.node, self._node.id, server_address(self._own_member()))
+            self._store.following.stand(own)
+            return
         if settings.start_join:
             await _join_one(self.join, settings.start_join)
         for address in settings.retry_join:
@@ -80,10 +107,19 @@ class ServerCluster:
                 log.warning("not joined: %s", error)
 
     async def stop(self) -> None:
+        if self.leadership is not None:
+            self.leadership.stop()
         await self.links.stop()
 
+    def _own_member(self) -> MemberRow:
+        return own_member(self._settings, self._node)
+
+    def opening(self) -> list[Command]:
+        """What is decided first when this server takes the lead."""
+        return [MemberSet(self._own_member())]
+
     async def members(self) -> list[MemberRow]:
-        own = own_member(self._settings, self._node)
+        own = self._own_member()
         rows = dict(self._store.state.members.rows)
         rows[node_key(own.name)] = own
         return [rows[key] for key in sorted(rows)]
@@ -92,19 +128,37 @@ class ServerCluster:
         return [wan_member(self._settings, self._node)]
 
     async def join(self, address: str) -> None:
-        """Itself is well, as in files that name every server; another server it cannot join."""
+        """A server of this cluster is well, as in files that name every one; others are not."""
         host, port = split_address(address, self._settings.ports_serf_lan)
         hello = await greet(host, port)
-        if node_key(hello.name) != node_key(self._node.node):
-            raise JoinError(f"Failed to join {host}: this version runs one server, and that is one")
+        key = node_key(hello.name)
+        member = self._store.state.members.rows.get(key)
+        known = key == node_key(self._node.node) or (member is not None and is_server(member))
+        if known:
+            return
+        why = "that is a server of another cluster"
+        if self.leadership is None:
+            why = "this server runs alone, and that is one: start both with -bootstrap-expect"
+        raise JoinError(f"Failed to join {host}: {why}")
 
     async def leave(self) -> None:
         """Never fails. The only server takes its state with it: there is nobody to tell."""
+        following = self._store.following
+        if self.leadership is None or following is None:
+            return
+        with contextlib.suppress(FairleadError, TimeoutError):
+            if self._store.leads:
+                await following.engine.stand_down()
+            async with asyncio.timeout(_HAND_OVER_S):
+                while await self.leadership.ready():
+                    await following.role_changed()
+        await self.leadership.link.leave()
 
     async def force_leave(self, name: str, *, prune: bool) -> None:
         if node_key(name) == node_key(self._node.node):
             # It lives, and says so at once.
             return
+        # The leader's: others forward it (`http/leading.py`).
         await self.links.membership.force_leave(name, prune=prune)
 
 

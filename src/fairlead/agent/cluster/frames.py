@@ -11,6 +11,9 @@ frame in parts.
     client  Ask [Part...] | Submit | Fetch | Cancel | Beat | Leave
     server  Answer [Part...] | Result | Failed | Pulse | Left
 
+A server that follows is a client of the one that leads; it sends Confirm, Enlist,
+Depart and Report besides.
+
 Rule: pure; whatever bytes come in, a frame comes out or `BrokenFrameError`.
 """
 
@@ -22,7 +25,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from fairlead.core.rows import NodeRow, Position
+from fairlead.core.rows import MemberRow, NodeRow, Position
 from fairlead.errors import InvalidError
 
 __all__ = [
@@ -35,7 +38,10 @@ __all__ = [
     "Beat",
     "BrokenFrameError",
     "Cancel",
+    "Confirm",
     "Decoder",
+    "Depart",
+    "Enlist",
     "Failed",
     "Fetch",
     "Frame",
@@ -46,6 +52,7 @@ __all__ = [
     "Part",
     "Pulse",
     "Refused",
+    "Report",
     "Result",
     "Submit",
     "Welcome",
@@ -54,7 +61,7 @@ __all__ = [
     "encode_value",
 ]
 
-VERSION = 1
+VERSION = 2
 LIMIT_BYTES = 8 * 1024 * 1024
 """No frame is longer."""
 GREETING_LIMIT_BYTES = 64 * 1024
@@ -97,7 +104,10 @@ class Refused(Struct, frozen=True, array_like=True, tag=4):
 
 
 class Ask(Struct, frozen=True, array_like=True, tag=5):
-    """An HTTP request that came to the client; with `more`, parts follow."""
+    """An HTTP request that came to the client; with `more`, parts follow.
+
+    A server passes on what came to it: `source` is the node of the agent it came to first.
+    """
 
     id: int
     method: str
@@ -105,10 +115,14 @@ class Ask(Struct, frozen=True, array_like=True, tag=5):
     headers: list[tuple[bytes, bytes]] = []
     body: bytes = b""
     more: bool = False
+    source: str = ""
 
 
 class Answer(Struct, frozen=True, array_like=True, tag=6):
-    """Its answer; `headers` are lines as they are sent. With `more`, parts follow."""
+    """Its answer; `headers` are lines as they are sent. With `more`, parts follow.
+
+    `index` is the server's, when it answered.
+    """
 
     id: int
     status: int
@@ -116,6 +130,7 @@ class Answer(Struct, frozen=True, array_like=True, tag=6):
     headers: bytes
     body: bytes
     more: bool = False
+    index: int = 0
 
 
 class Part(Struct, frozen=True, array_like=True, tag=7):
@@ -164,7 +179,7 @@ class Question(Struct, frozen=True, array_like=True, tag=18):
 
 
 class Result(Struct, frozen=True, array_like=True, tag=11):
-    """The answer to `Submit`, `Fetch`, `Attend` or `Question`, as msgpack."""
+    """The answer to what has an id and is no `Ask`, as msgpack."""
 
     id: int
     value: bytes
@@ -204,6 +219,35 @@ class Left(Struct, frozen=True, array_like=True, tag=16):
     """It is out."""
 
 
+class Confirm(Struct, frozen=True, array_like=True, tag=40):
+    """Answer with the index that a read must have seen; `quorum`: a majority is asked first."""
+
+    id: int
+    quorum: bool
+
+
+class Enlist(Struct, frozen=True, array_like=True, tag=41):
+    """An agent has linked to a server that follows."""
+
+    id: int
+    node: NodeRow
+    member: MemberRow
+
+
+class Depart(Struct, frozen=True, array_like=True, tag=42):
+    """An agent there leaves the cluster for good."""
+
+    id: int
+    name: str
+
+
+class Report(Struct, frozen=True, array_like=True, tag=43):
+    """The nodes of agents there that were heard of, and of those whose links broke."""
+
+    heard: list[str]
+    broke: list[str]
+
+
 Frame: TypeAlias = (
     Hello
     | Login
@@ -223,6 +267,10 @@ Frame: TypeAlias = (
     | Pulse
     | Leave
     | Left
+    | Confirm
+    | Enlist
+    | Depart
+    | Report
 )
 
 

@@ -9,7 +9,15 @@ from fairlead.core.rows import MemberRow, NodeRow
 from fairlead.settings.settings import Settings
 from fairlead.version import API_VERSION
 
-__all__ = ["Identity", "identity", "own_member", "server_port", "wan_member"]
+__all__ = [
+    "Identity",
+    "identity",
+    "is_server",
+    "own_member",
+    "server_address",
+    "server_port",
+    "wan_member",
+]
 
 _SERVER_PORT = 8300
 _SERF_LAN_PORT = 8301
@@ -50,6 +58,16 @@ def identity(settings: Settings, node: NodeRow) -> Identity:
     return Identity(node, member.port, member.tags)
 
 
+def is_server(member: MemberRow) -> bool:
+    return member.tags.get("role") == "consul"
+
+
+def server_address(member: MemberRow) -> str:
+    """Where that server takes links, as `host:port`."""
+    host = f"[{member.addr}]" if ":" in member.addr else member.addr
+    return f"{host}:{member.tags.get('port', _SERVER_PORT)}"
+
+
 def _tags(settings: Settings, node: NodeRow) -> dict[str, str]:
     common = {
         "acls": "0",
@@ -63,9 +81,10 @@ def _tags(settings: Settings, node: NodeRow) -> dict[str, str]:
     }
     if not settings.server:
         return {**common, "role": "node"}
+    expect = settings.bootstrap_expect
     return {
         **common,
-        "bootstrap": "1",
+        **({"expect": str(expect)} if expect > 1 else {"bootstrap": "1"}),
         "ft_fs": "1",
         "port": str(server_port(settings)),
         "raft_vsn": "3",

@@ -11,14 +11,20 @@ import logging
 import os
 
 from fairlead.agent.cluster.channel import Channel
-from fairlead.agent.cluster.contracts import Edge, Names
+from fairlead.agent.cluster.contracts import Edge, Members, Names
 from fairlead.agent.cluster.frames import VERSION as FRAMES_VERSION
 from fairlead.agent.cluster.frames import Hello
+from fairlead.agent.cluster.identity import is_server, server_address
+from fairlead.agent.cluster.leadership import Leadership
 from fairlead.agent.cluster.membership import Membership
 from fairlead.agent.cluster.positions import Positions
+from fairlead.agent.cluster.relayed import RelayedMembership
 from fairlead.agent.cluster.served import ServedLink
+from fairlead.agent.cluster.server_registry import ServerRegistry
+from fairlead.agent.registry import Registry, StoreRegistry
 from fairlead.clock import Clock
 from fairlead.core.keys import node_key
+from fairlead.core.members import ALIVE
 from fairlead.core.rows import NodeRow
 from fairlead.errors import SettingsError
 from fairlead.store import Store
@@ -34,21 +40,50 @@ class Links:
     """Every agent that is linked to this server."""
 
     def __init__(
-        self, store: Store, clock: Clock, node: NodeRow, key: bytes, reconnect_timeout_ns: int
+        self,
+        store: Store,
+        clock: Clock,
+        node: NodeRow,
+        key: bytes,
+        reconnect_timeout_ns: int,
+        leadership: Leadership | None = None,
     ) -> None:
         self.store = store
+        self.registry: Registry = StoreRegistry(store)
+        self.leadership = leadership
+        if leadership is not None:
+            self.registry = ServerRegistry(store, leadership)
         self.clock = clock
         self.node = node
         self.key = key
         self.membership = Membership(store, clock, node.node, reconnect_timeout_ns)
-        self.positions = Positions(store, clock, node.node)
+        self.relayed: RelayedMembership | None = None
+        if leadership is not None:
+            self.relayed = RelayedMembership(store, leadership, self.membership)
+        self.positions = Positions(store, self.registry, clock, node.node)
         self.edge: Edge | None = None
         self.names: Names | None = None
-        self.servers: list[str] = []
+        self.own_address: list[str] = []
+        self._servers: tuple[int, list[str]] = (-1, [])
         self.by_name: dict[str, ServedLink] = {}
         self._open: set[ServedLink] = set()
         self._listeners: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def members(self) -> Members:
+        """Who keeps the members: this server, or the one that leads."""
+        return self.membership if self.relayed is None or self.store.leads else self.relayed
+
+    @property
+    def servers(self) -> list[str]:
+        """Where agents may link to: this server, then the others that live."""
+        table = self.store.state.members
+        if self._servers[0] != table.index:
+            rows = table.rows.values()
+            others = [server_address(row) for row in rows if is_server(row) and row.status == ALIVE]
+            self._servers = (table.index, list(dict.fromkeys([*self.own_address, *others])))
+        return self._servers[1]
 
     # ---------------------------------------------------------------- listening
 
@@ -129,7 +164,7 @@ class Links:
             key = node_key(link.node.node)
             if self.by_name.get(key) is link:
                 del self.by_name[key]
-                self.membership.broke(key)
+                self.members.broke(key)
 
     def start(self, task: asyncio.Task[None]) -> None:
         """Keep a link's task until it is done."""
