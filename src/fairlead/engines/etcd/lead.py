@@ -93,6 +93,7 @@ class Lead:
     async def _hold(self) -> None:
         """Keep the lease alive, a third of its time after each other, until it is lost."""
         stream = self._client.lease_stream(self.lease)
+        is_late = False
         try:
             while self.revision:
                 sent = time.monotonic()
@@ -106,9 +107,12 @@ class Lead:
                     log.warning("the lead is lost: its lease is over")
                     return
                 except FairleadError as error:
-                    log.warning("keeping the lead: %s", error)
+                    if not is_late:
+                        log.warning("keeping the lead: %s", error)
+                    is_late = True
                     await asyncio.sleep(min(_PAUSE_S, max(self._until - time.monotonic(), 0)))
                     continue
+                is_late = False
                 self._until = sent + ttl - _MARGIN_S
                 await asyncio.sleep(max(sent + ttl / 3 - time.monotonic(), 0))
         finally:
