@@ -86,6 +86,11 @@ class Following:
         return time.monotonic() < self.engine.lease_until
 
     @property
+    def has_lead(self) -> bool:
+        """Whether the engine still has it, if only until its lease ends."""
+        return self.engine.lease_until > 0
+
+    @property
     def contact(self) -> Contact:
         age_s = time.monotonic() - self._heard
         return Contact(self.leader is not None, max(int(age_s * 1000), 0))

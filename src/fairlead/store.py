@@ -246,8 +246,8 @@ class Store:
         return draft, answers
 
     def _lose_lead(self) -> None:
-        """A commit failed: who leads, and what did happen, is for the feed to say."""
-        if self.following is not None:
+        """A commit failed. If the lead went with it, the feed says who leads, and what happened."""
+        if self.following is not None and not self.following.has_lead:
             self.following.lose_lead()
 
 

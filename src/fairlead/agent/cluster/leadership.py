@@ -45,7 +45,8 @@ class LeaderLink(Link):
             return
         self._leader = leader
         self._aimed.set()
-        self.drop("another server leads")
+        if self._channel is not None:
+            self._channel.abort("another server leads")
         self._hold_no_more()
 
     def closed(self, channel: Channel, reason: str) -> None:
