@@ -11,6 +11,9 @@ frame in parts.
     client  Ask [Part...] | Submit | Fetch | Cancel | Beat | Leave
     server  Answer [Part...] | Result | Failed | Pulse | Left
 
+Servers that look for each other say `Gather` instead of `Login`, once, and hear
+`Gathered` or `Refused`.
+
 Rule: pure; whatever bytes come in, a frame comes out or `BrokenFrameError`.
 """
 
@@ -39,6 +42,8 @@ __all__ = [
     "Failed",
     "Fetch",
     "Frame",
+    "Gather",
+    "Gathered",
     "Hello",
     "Leave",
     "Left",
@@ -204,6 +209,22 @@ class Left(Struct, frozen=True, array_like=True, tag=16):
     """It is out."""
 
 
+class Gather(Struct, frozen=True, array_like=True, tag=40):
+    """A server looks for others: what it knows (`agent/etcd/peers.py`), as msgpack, proved."""
+
+    version: int
+    nonce: bytes
+    proof: bytes
+    view: bytes
+
+
+class Gathered(Struct, frozen=True, array_like=True, tag=41):
+    """What the server that was asked knows."""
+
+    proof: bytes
+    view: bytes
+
+
 Frame: TypeAlias = (
     Hello
     | Login
@@ -223,6 +244,8 @@ Frame: TypeAlias = (
     | Pulse
     | Leave
     | Left
+    | Gather
+    | Gathered
 )
 
 
