@@ -12,8 +12,6 @@ thread needs Python's lock once a statement, and the event loop holds it often.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -25,6 +23,7 @@ import msgspec
 
 from fairlead.core.table import prefix_end
 from fairlead.engines import DAMAGED_HINT, Batch, Contents, Engine, StoredRow
+from fairlead.engines.lock import lock_directory
 from fairlead.errors import SettingsError, UnavailableError
 
 __all__ = ["FORMAT", "SQLiteEngine", "open"]
@@ -87,7 +86,7 @@ class SQLiteEngine:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.place = str(path)
-        self._lock_fd = _lock(path)
+        self._lock_fd = lock_directory(path.parent)
         try:
             self._db = _connect(path)
         except BaseException:
@@ -163,33 +162,6 @@ def _is_file_name(address: str) -> bool:
         return bool(Path(address).name) and b"\0" not in os.fsencode(address)
     except UnicodeEncodeError:
         return False
-
-
-def _lock(path: Path) -> int:
-    """Take the lock that keeps a second process out; it goes with this process."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path.with_name("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise SettingsError(
-            f'data directory "{path.parent}" cannot be written: {error.strerror}',
-            hint="give another one with -data-dir, or mend its permissions",
-        ) from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.read(fd, 32).decode(errors="replace").strip()
-        os.close(fd)
-        raise SettingsError(
-            f'data directory "{path.parent}" is in use by another process'
-            + (f" (pid {holder})" if holder else ""),
-            hint="stop that agent first, or give another directory with -data-dir",
-        ) from error
-    # The name is a courtesy: on a full disk the lock holds without it.
-    with contextlib.suppress(OSError):
-        os.ftruncate(fd, 0)
-        os.write(fd, f"{os.getpid()}\n".encode())
-    return fd
 
 
 def _connect(path: Path) -> sqlite3.Connection:

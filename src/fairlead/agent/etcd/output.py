@@ -39,7 +39,10 @@ _NOISE = (
     "lost TCP streaming connection",
     "prober detected unhealthy status",
     "timed out waiting for read index response",
-    "failed to check the storage",
+    "stopped TCP streaming connection",
+    "failed to find remote peer in cluster",
+    "stepped down to follower",
+    "error=EOF",
 )
 _NOT_SHOWN = {"level", "ts", "caller", "msg", "stacktrace", "logger"}
 
@@ -80,6 +83,8 @@ class Output:
     def __init__(self) -> None:
         self._last: deque[str] = deque(maxlen=_KEPT_LINES)
         self._said: dict[str, float] = {}
+        self.is_ending = False
+        """It was told to end: what it complains of is of no interest."""
 
     @property
     def verdict(self) -> Verdict:
@@ -103,7 +108,7 @@ class Output:
         level, text = _read(line)
         if level > logging.DEBUG:
             self._last.append(line)
-        if any(noise in text for noise in _NOISE):
+        if self.is_ending or any(noise in text for noise in _NOISE):
             level = logging.DEBUG
         if level <= logging.DEBUG or self._is_due(text):
             log.log(level, "%s", text)
