@@ -13,8 +13,9 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import uvloop
@@ -33,9 +34,13 @@ from fairlead.errors import SettingsError
 from fairlead.http.inward import Inward
 from fairlead.http.server import HttpServer
 from fairlead.settings import flags, schema, sources
+from fairlead.settings.cluster import SUPERVISED
 from fairlead.settings.settings import DEV_DEFAULTS, RELOADABLE, Settings, build, warnings
 from fairlead.settings.watches import watch_definitions
 from fairlead.version import API_VERSION, __version__
+
+if TYPE_CHECKING:
+    from fairlead.agent.etcd.supervisor import Supervisor
 
 __all__ = ["command"]
 
@@ -135,17 +140,44 @@ def _run(read: Callable[[], dict[str, Any]]) -> int:
     for text in warnings(settings):
         log.warning("%s", text)
     _raise_file_limit()
-    engine = open_engine(settings.engine) if settings.server else None
     with _pid_file(settings.pid_file):
+        if settings.server and settings.engine == SUPERVISED:
+            return uvloop.run(_serve_with_etcd(settings, read))
+        engine = open_engine(settings.engine) if settings.server else None
         return uvloop.run(_serve(settings, engine, read))
 
 
-async def _serve(settings: Settings, engine: Any, read: Callable[[], dict[str, Any]]) -> int:
+async def _serve_with_etcd(settings: Settings, read: Callable[[], dict[str, Any]]) -> int:
+    """As one of several servers; a signal ends the wait for the others."""
+    # Not imported by agents that need none: it brings gRPC, 100 ms and 25 MB.
+    supervised = import_module("fairlead.agent.etcd.supervisor").supervised
+    waiting: asyncio.Task[Supervisor] = asyncio.create_task(supervised(settings, SystemClock()))
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, waiting.cancel)
+    try:
+        supervisor = await waiting
+    except asyncio.CancelledError:
+        log.info("agent stopped before it was one of several servers")
+        return 0
+    try:
+        return await _serve(settings, open_engine(supervisor.engine_address), read, supervisor)
+    finally:
+        await supervisor.stop()
+
+
+async def _serve(
+    settings: Settings,
+    engine: Any,
+    read: Callable[[], dict[str, Any]],
+    supervisor: Supervisor | None = None,
+) -> int:
     loop = asyncio.get_running_loop()
     # Rows are not the collector's business, and requests make few cycles.
     gc.set_threshold(50_000, 20, 20)
     try:
         agent = Agent(settings, engine, SystemClock())
+        if supervisor is not None:
+            agent.look_after(supervisor)
         ending = _Ending(agent)
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, ending.caught, name)

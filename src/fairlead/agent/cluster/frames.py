@@ -209,7 +209,7 @@ class Left(Struct, frozen=True, array_like=True, tag=16):
     """It is out."""
 
 
-class Gather(Struct, frozen=True, array_like=True, tag=40):
+class Gather(Struct, frozen=True, array_like=True, tag=60):
     """A server looks for others: what it knows (`agent/etcd/peers.py`), as msgpack, proved."""
 
     version: int
@@ -218,7 +218,7 @@ class Gather(Struct, frozen=True, array_like=True, tag=40):
     view: bytes
 
 
-class Gathered(Struct, frozen=True, array_like=True, tag=41):
+class Gathered(Struct, frozen=True, array_like=True, tag=61):
     """What the server that was asked knows."""
 
     proof: bytes

@@ -11,7 +11,7 @@ import logging
 import os
 
 from fairlead.agent.cluster.channel import Channel
-from fairlead.agent.cluster.contracts import Edge, Names
+from fairlead.agent.cluster.contracts import Admit, Edge, Names
 from fairlead.agent.cluster.frames import VERSION as FRAMES_VERSION
 from fairlead.agent.cluster.frames import Hello
 from fairlead.agent.cluster.membership import Membership
@@ -44,6 +44,8 @@ class Links:
         self.positions = Positions(store, clock, node.node)
         self.edge: Edge | None = None
         self.names: Names | None = None
+        # What a server that looks for a cluster is answered, on one of several servers.
+        self.admit: Admit | None = None
         self.servers: list[str] = []
         self.by_name: dict[str, ServedLink] = {}
         self._open: set[ServedLink] = set()

@@ -17,7 +17,9 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import structs
 
+from fairlead.agent.cluster import frames
 from fairlead.agent.etcd.peers import GATHERING, JOINING, Peer, Plan, View, member_name, mismatch
+from fairlead.agent.etcd.questions import heard, said
 from fairlead.engines.etcd.client import Client
 from fairlead.engines.etcd.failures import RefusedError
 from fairlead.errors import FairleadError, UnavailableError
@@ -36,12 +38,23 @@ class RefusedAdmissionError(UnavailableError):
 class Admission:
     """One server's. `view` is what it says of itself, with the plan of its cluster."""
 
-    def __init__(self, client: Client, view: View) -> None:
+    def __init__(self, client: Client, view: View, key: bytes) -> None:
         self._client = client
+        self._key = key
         self._view = view
         self._seq = 0
         # Two at a time would be in each other's way; across servers etcd refuses the second.
         self._turn = asyncio.Lock()
+
+    async def admit(self, frame: frames.Gather, nonce: bytes) -> frames.Gathered:
+        """The answer to a server that was challenged with `nonce`.
+
+        Raises:
+            DeniedError: it does not know the secret, or speaks another version.
+            BrokenFrameError: nobody could read it.
+        """
+        answer = await self.answer(heard(frame, nonce, self._key))
+        return said(frame, nonce, self._key, answer)
 
     async def answer(self, other: View) -> View:
         """What to say to a server that says this; one that `wants_in` may be in after it."""

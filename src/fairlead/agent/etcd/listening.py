@@ -106,6 +106,7 @@ class _Host:
             return
         answer = self._listening.answer(view)
         self._channel.send(said(frame, self._nonce, self._listening.key, answer))
+        self._channel.close()
 
     def _refuse(self, why: str) -> None:
         self._channel.send(frames.Refused(why))

@@ -180,7 +180,7 @@ class Supervisor:
             await self._or_fault(self._wait_for_the_vote())
         await self._or_fault(self._follow_own_address())
         self._view = structs.replace(self._view, stage=RUNNING)
-        self.admission = Admission(self.client, self._view)
+        self.admission = Admission(self.client, self._view, self._key)
         await listening.stop()
 
     async def _gather(self, listening: Listening) -> None:
