@@ -6,6 +6,7 @@ import asyncio
 import logging
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,7 @@ async def test_whoever_waits_says_for_whom_and_can_be_ended(
     ],
 )
 async def test_servers_that_do_not_fit_say_so_with_both_names(
-    servers: Servers, caplog: pytest.LogCaptureFixture, odd: dict[str, object], line: str
+    servers: Servers, caplog: pytest.LogCaptureFixture, odd: dict[str, Any], line: str
 ) -> None:
     waiting = [
         asyncio.create_task(servers.server(1).start()),

@@ -99,7 +99,7 @@ class Output:
             level, text = _read(line)
             if level >= logging.ERROR:
                 return text
-        return self._last[-1][:_SHOWN] if self._last else "it said nothing"
+        return "it said nothing"
 
     def feed(self, line: str) -> None:
         """One line that it wrote."""

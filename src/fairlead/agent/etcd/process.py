@@ -26,7 +26,7 @@ _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 15.0
 _LONG_LIFE_S = 60.0
 # It hands its lead on in milliseconds, if anybody is there; a kill loses nothing either.
-_STOP_S = 3.0
+_STOP_S = 2.0
 _LINE_LIMIT_BYTES = 1024 * 1024
 # There is no use in starting it again.
 _FATAL = (Verdict.REMOVED, Verdict.LOST, Verdict.DAMAGED, Verdict.STRANGER)

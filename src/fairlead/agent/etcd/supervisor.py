@@ -173,7 +173,6 @@ class Supervisor:
         plan = self._view.plan
         assert plan is not None, "it is agreed on"
         self._process = EtcdProcess(self._command, self._given.folder.run, self._failed)
-        self._given.folder.clear_socket()
         self._process.start()
         await self._or_fault(self._wait_until_it_answers())
         if self._view.stage == JOINING:
@@ -266,8 +265,10 @@ class Supervisor:
         self._view = structs.replace(self._view, stage=stage, plan=plan)
 
     def _command(self) -> list[str]:
+        """At every start anew, for what it needs may have changed."""
         given, plan = self._given, self._view.plan
         assert plan is not None, "etcd is started by one"
+        given.folder.clear_socket()
         return command(
             given.binary,
             given.folder,
