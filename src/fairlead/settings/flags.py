@@ -32,7 +32,7 @@ FLAGS: dict[str, Flag] = {
     "-bind": Flag("bind_addr", "Address of this node towards the cluster."),
     "-bootstrap": Flag("bootstrap", "Be the only server."),
     "-bootstrap-expect": Flag(
-        "bootstrap_expect", "How many servers there will be; 1 in this version."
+        "bootstrap_expect", "How many servers form the cluster when it first starts."
     ),
     "-check_output_max_size": Flag("check_output_max_size", "Bytes of a check's output."),
     "-client": Flag("client_addr", "Addresses to serve clients on."),

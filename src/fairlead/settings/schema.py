@@ -88,6 +88,7 @@ SCHEMA: dict[str, Any] = {
     "bootstrap_expect": INT,
     "data_dir": STR,
     "engine": STR,
+    "etcd_binary": STR,
     "disable_host_node_id": BOOL,
     "protocol": INT,
     "raft_protocol": INT,
@@ -117,6 +118,7 @@ SCHEMA: dict[str, Any] = {
         "serf_lan": INT,
         "serf_wan": INT,
         "server": INT,
+        "etcd": INT,
         "sidecar_min_port": INT,
         "sidecar_max_port": INT,
         "expose_min_port": INT,
@@ -369,6 +371,7 @@ USED = frozenset(
     telemetry.disable_hostname telemetry.metrics_prefix
     log_level log_json log_file log_rotate_bytes log_rotate_duration log_rotate_max_files pid_file
     ports.server ports.serf_lan start_join retry_join retry_interval retry_max rejoin_after_leave
+    ports.etcd etcd_binary
     leave_on_terminate skip_leave_on_interrupt reconnect_timeout encrypt
     disable_update_check disable_anonymous_signature disable_host_node_id
     """.split()

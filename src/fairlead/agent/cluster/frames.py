@@ -14,6 +14,9 @@ frame in parts.
 A server that follows is a client of the one that leads; it sends Confirm, Enlist,
 Depart and Report besides.
 
+Servers that look for each other say `Gather` instead of `Login`, once, and hear
+`Gathered` or `Refused`.
+
 Rule: pure; whatever bytes come in, a frame comes out or `BrokenFrameError`.
 """
 
@@ -45,6 +48,8 @@ __all__ = [
     "Failed",
     "Fetch",
     "Frame",
+    "Gather",
+    "Gathered",
     "Hello",
     "Leave",
     "Left",
@@ -248,6 +253,22 @@ class Report(Struct, frozen=True, array_like=True, tag=43):
     broke: list[str]
 
 
+class Gather(Struct, frozen=True, array_like=True, tag=60):
+    """A server looks for others: what it knows (`agent/etcd/peers.py`), as msgpack, proved."""
+
+    version: int
+    nonce: bytes
+    proof: bytes
+    view: bytes
+
+
+class Gathered(Struct, frozen=True, array_like=True, tag=61):
+    """What the server that was asked knows."""
+
+    proof: bytes
+    view: bytes
+
+
 Frame: TypeAlias = (
     Hello
     | Login
@@ -271,6 +292,8 @@ Frame: TypeAlias = (
     | Enlist
     | Depart
     | Report
+    | Gather
+    | Gathered
 )
 
 

@@ -11,7 +11,7 @@ import logging
 import os
 
 from fairlead.agent.cluster.channel import Channel
-from fairlead.agent.cluster.contracts import Edge, Members, Names
+from fairlead.agent.cluster.contracts import Admit, Edge, Members, Names
 from fairlead.agent.cluster.frames import VERSION as FRAMES_VERSION
 from fairlead.agent.cluster.frames import Hello
 from fairlead.agent.cluster.identity import is_server, server_address
@@ -63,6 +63,8 @@ class Links:
         self.positions = Positions(store, self.registry, clock, node.node)
         self.edge: Edge | None = None
         self.names: Names | None = None
+        # What a server that looks for a cluster is answered, on one of several servers.
+        self.admit: Admit | None = None
         self.own_address: list[str] = []
         self._servers: tuple[int, list[str]] = (-1, [])
         self.by_name: dict[str, ServedLink] = {}
