@@ -162,7 +162,7 @@ class Following:
             log.info("this server leads: index=%d", self._store.state.index)
         elif leader is not None:
             log.info("another server leads: node=%s address=%s", leader.node, leader.address)
-        else:
+        elif self.leader is not None:
             log.warning("no server leads")
         self.leader = leader
         self._store.take_role(leads=leads)

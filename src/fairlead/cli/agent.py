@@ -142,14 +142,15 @@ def _run(read: Callable[[], dict[str, Any]]) -> int:
     for text in warnings(settings):
         log.warning("%s", text)
     _raise_file_limit()
+    if settings.server and settings.engine == SUPERVISED:
+        return uvloop.run(_serve_with_etcd(settings, read))
     with contextlib.ExitStack() as held:
-        held.enter_context(_pid_file(settings.pid_file))
-        if settings.server and settings.engine == SUPERVISED:
-            return uvloop.run(_serve_with_etcd(settings, read))
         is_kept_here = settings.server and not settings.engine.startswith("etcd:")
         if settings.data_dir and not is_kept_here:
             held.enter_context(locked(Path(settings.data_dir)))
         engine = open_engine(_engine_address(settings)) if settings.server else None
+        # Only who has the lock may write it, and take it away.
+        held.enter_context(_pid_file(settings.pid_file))
         return uvloop.run(_serve(settings, engine, read))
 
 
@@ -177,7 +178,9 @@ async def _serve_with_etcd(settings: Settings, read: Callable[[], dict[str, Any]
         log.info("agent stopped before it was one of several servers")
         return 0
     try:
-        return await _serve(settings, open_engine(supervisor.engine_address), read, supervisor)
+        with _pid_file(settings.pid_file):
+            engine = open_engine(supervisor.engine_address)
+            return await _serve(settings, engine, read, supervisor)
     finally:
         await supervisor.stop()
 

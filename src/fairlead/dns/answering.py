@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from fairlead.agent.agent import Agent
 from fairlead.dns import wire
@@ -36,6 +36,12 @@ _MOST_ALIASES = 32
 _PLAIN_UDP = 512
 
 
+class Other(Protocol):
+    """Another agent that gives the answer."""
+
+    def answer(self, data: bytes, *, is_tcp: bool, source: str) -> bytes | Later | None: ...
+
+
 class Answerer:
     """Answers for one agent; UDP and TCP have caches of their own, as their limits differ."""
 
@@ -44,6 +50,8 @@ class Answerer:
         self._store = agent.store
         self._state = agent.store.state
         self._find_query = find_query
+        # Whom to ask where this server's memory may not speak.
+        self.leader: Other | None = None
         self._reverse = Reverse()
         self._udp = Cache(_CACHE_BYTES, agent.clock.now_ns)
         self._tcp = Cache(_CACHE_BYTES, agent.clock.now_ns)
@@ -89,6 +97,8 @@ class Answerer:
         if not isinstance(question, Question):
             return question
         if not self._is_fresh():
+            if self.leader is not None and store.leader is not None:
+                return self.leader.answer(data, is_tcp=is_tcp, source=source)
             return data[:2] + self._write(question, Message(SERVFAIL, has_edns=False))
         answer = self._search(question, source, {})
         if answer.is_foreign:

@@ -28,6 +28,7 @@ __all__ = ["LeaderLink", "Leadership"]
 log = logging.getLogger("agent.server")
 
 _LONGEST_PAUSE_S = 0.5
+_TICK_S = 0.05
 
 
 class LeaderLink(Link):
@@ -93,6 +94,7 @@ class Leadership:
         self.link.heard = self._following.heard
         self._asking: dict[bool, list[asyncio.Future[None]]] = {False: [], True: []}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._news: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Keep the link aimed at the leader, for ever."""
@@ -102,7 +104,7 @@ class Leadership:
 
     def stop(self) -> None:
         self.link.stop()
-        for task in self._tasks:
+        for task in [*self._tasks, *([self._news] if self._news else [])]:
             task.cancel()
 
     async def ready(self, patience_s: float = HOLD_S) -> bool:
@@ -185,20 +187,20 @@ class Leadership:
 
     async def _anything(self) -> None:
         """Return when the role or the link may have changed; soon in any case."""
-        waits: list[Awaitable[object]] = [self.link.wait_up(), self._following.role_changed()]
-        tasks = [asyncio.ensure_future(wait) for wait in waits]
-        if self.link.is_up:
-            tasks.pop(0).cancel()
-        try:
-            await asyncio.wait(tasks, timeout=_TICK_S, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
+        if self._news is None or self._news.done():
+            self._news = asyncio.create_task(self._next_news())
+        await asyncio.shield(self._news)
+
+    async def _next_news(self) -> None:
+        """One for all that wait: a lease that comes back tells nobody."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TICK_S):
+                if self.link.is_up:
+                    await self._following.role_changed()
+                else:
+                    await self.link.wait_up()
 
     def _start(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-_TICK_S = 0.05
