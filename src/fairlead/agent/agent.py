@@ -116,7 +116,7 @@ class Agent:
         self._tasks.start("tombstones", reaper.run)
         keep = functools.partial(keep_registered, self.store, self.node, self.server_address)
         self._tasks.start("node", keep)
-        cluster.start(self._tasks)
+        cluster.start(self._tasks, self._fail)
 
     async def listen(self) -> None:
         """Take agents of other nodes in.

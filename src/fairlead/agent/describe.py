@@ -9,6 +9,7 @@ from typing import Any
 
 from fairlead.agent.agent import Agent
 from fairlead.core.rows import MemberRow
+from fairlead.core.wan import known_datacenters
 from fairlead.durations import format_duration
 from fairlead.settings.settings import Settings
 from fairlead.version import API_VERSION, __version__
@@ -30,7 +31,9 @@ _DURATIONS = frozenset(
         "check_deregister_interval_min",
         "check_reap_interval",
         "reconnect_timeout",
+        "reconnect_timeout_wan",
         "retry_interval",
+        "retry_interval_wan",
     }
 )
 _SHOWN_AS = {
@@ -129,7 +132,7 @@ def _server_stats(agent: Agent) -> dict[str, dict[str, str]]:
         "consul": {
             "acl": "disabled",
             "bootstrap": "true",
-            "known_datacenters": "1",
+            "known_datacenters": str(len(known_datacenters(state)) + 1),
             "leader": "true",
             "leader_addr": agent.server_address,
             "server": "true",

@@ -48,6 +48,8 @@ __all__ = [
     "TombstonesReap",
     "Txn",
     "TxnOp",
+    "WanRemove",
+    "WanSet",
 ]
 
 
@@ -208,6 +210,18 @@ class MemberRemove(Struct, frozen=True):
     name: str
 
 
+class WanSet(Struct, frozen=True):
+    """Note a server of another datacenter, and how it is."""
+
+    member: MemberRow
+
+
+class WanRemove(Struct, frozen=True):
+    """Forget a server of another datacenter; `name` is `node.dc`."""
+
+    name: str
+
+
 class TombstonesReap(Struct, frozen=True):
     """Forget the tombstones of deletions up to `index`, at most `limit` of each kind."""
 
@@ -238,6 +252,8 @@ Command: TypeAlias = (
     | CoordinatesUpdate
     | MemberSet
     | MemberRemove
+    | WanSet
+    | WanRemove
     | TombstonesReap
     | MarkSet
 )

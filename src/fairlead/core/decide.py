@@ -15,6 +15,7 @@ from fairlead.core import (
     sessions,
     tombstones,
     txn,
+    wan,
 )
 from fairlead.core.commands import (
     CatalogDeregister,
@@ -36,6 +37,8 @@ from fairlead.core.commands import (
     SessionDestroy,
     TombstonesReap,
     Txn,
+    WanRemove,
+    WanSet,
 )
 from fairlead.core.draft import Draft
 
@@ -63,6 +66,8 @@ RULES: dict[type, Callable[[Draft, Any], Any]] = {
     QueryDelete: queries.delete_query,
     MemberSet: members.set_member,
     MemberRemove: members.remove_member,
+    WanSet: wan.set_server,
+    WanRemove: wan.remove_server,
     TombstonesReap: tombstones.reap,
     MarkSet: _set_mark,
 }

@@ -12,7 +12,7 @@ from fairlead.core import events
 from fairlead.core.commands import EventFire
 from fairlead.core.keys import node_prefix
 from fairlead.core.rows import EventRow
-from fairlead.errors import InvalidError, UnavailableError
+from fairlead.errors import InvalidError
 from fairlead.http.api import Found
 from fairlead.http.messages import Request, Response, json_response
 
@@ -30,9 +30,6 @@ async def fire(agent: Agent, request: Request) -> Response:
     if not name:
         raise InvalidError("Missing name")
     query = request.query
-    datacenter = query.get("dc")
-    if datacenter and datacenter != agent.settings.datacenter:
-        raise UnavailableError("No path to datacenter")
     event = EventRow(
         id=agent.clock.new_id(),
         name=name,

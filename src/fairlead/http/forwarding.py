@@ -9,7 +9,7 @@ Rule: whose node "this agent's" is goes with the request (`Request.source`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import quote_from_bytes
 
 from fairlead.agent.agent import Agent
@@ -22,7 +22,7 @@ from fairlead.http.messages import Deferred, Request, Response, contact_headers,
 from fairlead.http.params import EMPTY, Query
 from fairlead.http.urls import decode_path
 
-__all__ = ["FORWARDED", "ForwardedEdge", "forward"]
+__all__ = ["FORWARDED", "Forwarded", "ForwardedEdge", "forward"]
 
 FORWARDED = object()
 """Stands for the client of a request that another agent has let in."""
@@ -38,18 +38,27 @@ _NEAR_AGENT = b"near=_agent"
 def forward(agent: Agent, request: Request) -> Deferred:
     """The handler of every route that is not local, on a client."""
     assert agent.link is not None, "a server forwards nothing"
-    return _Forwarded(agent.link, request)
+    return Forwarded(agent.link, request)
 
 
-class _Forwarded:
+class Forwarded:
     """An answer that a server gives."""
 
-    __slots__ = ("_call", "_link", "_reply", "_request")
+    __slots__ = ("_call", "_link", "_more", "_near", "_reply", "_request")
 
     _reply: Callable[[Response], None]
 
-    def __init__(self, link: Link, request: Request) -> None:
+    def __init__(
+        self,
+        link: Link,
+        request: Request,
+        more: Sequence[tuple[bytes, bytes]] = (),
+        near: str = "",
+    ) -> None:
+        """`more` are headers to add; `near` is the node that `near=_agent` means."""
         self._link = link
+        self._more = more
+        self._near = near or link.identity.node.node
         self._request = request
         self._call: Call | None = None
 
@@ -57,9 +66,10 @@ class _Forwarded:
         self._reply = reply
         request = self._request
         headers = [(name, request.headers[name]) for name in _PASSED_ON if name in request.headers]
+        headers += self._more
         target = request.target
         if _NEAR_AGENT in target:
-            node = quote_from_bytes(self._link.identity.node.node.encode(), safe="")
+            node = quote_from_bytes(self._near.encode(), safe="")
             target = target.replace(_NEAR_AGENT, b"near=" + node.encode())
         self._call = self._link.ask(request.method, target, self._heard, headers, request.body)
 

@@ -21,6 +21,9 @@ _UNKNOWN = (
     "the link to the server broke before it answered: the write may have happened, or may not"
 )
 
+_Question = (
+    frames.Ask | frames.Submit | frames.Fetch | frames.Attend | frames.Question | frames.Execute
+)
 _Answer = frames.Answer | frames.Result | frames.Failed
 
 
@@ -31,7 +34,7 @@ class Call:
 
     def __init__(
         self,
-        frame: frames.Ask | frames.Submit | frames.Fetch | frames.Attend | frames.Question,
+        frame: _Question,
         reply: Callable[[Any], None],
         *,
         is_read: bool,

@@ -12,11 +12,14 @@ from msgspec import structs
 
 from fairlead.agent.cluster import secret
 from fairlead.agent.cluster.addresses import JoinError, greet, split_address
-from fairlead.agent.cluster.identity import identity, own_member, wan_member
+from fairlead.agent.cluster.identity import identity, own_member
 from fairlead.agent.cluster.known import KnownServers
 from fairlead.agent.cluster.link import LONGEST_BACKOFF_S, Link
 from fairlead.agent.cluster.link_registry import LinkRegistry
 from fairlead.agent.cluster.links import Links
+from fairlead.agent.cluster.wan.joining import keep_joining
+from fairlead.agent.cluster.wan.replication import Replication
+from fairlead.agent.cluster.wan.wan import Wan
 from fairlead.agent.registry import Registry, StoreRegistry
 from fairlead.agent.tasks import Tasks
 from fairlead.clock import Clock
@@ -24,7 +27,7 @@ from fairlead.core.keys import node_key
 from fairlead.core.members import ALIVE, FAILED
 from fairlead.core.rows import MemberRow, NodeRow, Position
 from fairlead.durations import SECOND_NS
-from fairlead.errors import SettingsError, UnavailableError
+from fairlead.errors import FairleadError, SettingsError, UnavailableError
 from fairlead.settings.settings import Settings
 from fairlead.store import Store
 
@@ -46,6 +49,7 @@ class ServerCluster:
         self.registry: Registry = StoreRegistry(store)
         key = secret.read_key(settings.encrypt)
         self.links = Links(store, clock, node, key, settings.reconnect_timeout)
+        self.wan = Wan(settings, node, store, clock, key)
 
     @property
     def position(self) -> Position:
@@ -56,8 +60,9 @@ class ServerCluster:
         """How many there are."""
         return len(self._store.state.nodes)
 
-    def start(self, tasks: Tasks) -> None:
-        """Begin to watch the members; the state is loaded."""
+    def start(self, tasks: Tasks, fail: Callable[[str], None]) -> None:
+        """Begin to watch the members; the state is loaded. `fail` ends the agent."""
+        self._tasks, self._fail = tasks, fail
         self.links.membership.load()
         tasks.start("membership", self.links.membership.run)
         tasks.start("coordinates", self.links.positions.run)
@@ -71,6 +76,7 @@ class ServerCluster:
         self.links.servers = [f"{host}:{port}" for port in ports[:1]]
         named = {"ports.server": settings.ports_server, "ports.serf_lan": settings.ports_serf_lan}
         await self.links.listen(settings.bind_addr, named)
+        await self._federate()
         if settings.start_join:
             await _join_one(self.join, settings.start_join)
         for address in settings.retry_join:
@@ -79,7 +85,21 @@ class ServerCluster:
             except JoinError as error:
                 log.warning("not joined: %s", error)
 
+    async def _federate(self) -> None:
+        """Take part in the pool of all datacenters' servers."""
+        wan, settings = self.wan, self._settings
+        await wan.start()
+        if settings.start_join_wan:
+            await _join_one(wan.join, settings.start_join_wan)
+        if settings.retry_join_wan:
+            join = functools.partial(keep_joining, wan, settings, self._fail)
+            self._tasks.start("join-wan", join)
+        for entry in settings.kv_replication:
+            copy = Replication(wan, self._store, entry["datacenter"], entry["prefix"])
+            self._tasks.start(f"kv-replication-{entry['prefix']}", copy.run)
+
     async def stop(self) -> None:
+        await self.wan.stop()
         await self.links.stop()
 
     async def members(self) -> list[MemberRow]:
@@ -89,7 +109,11 @@ class ServerCluster:
         return [rows[key] for key in sorted(rows)]
 
     async def wan_members(self) -> list[MemberRow]:
-        return [wan_member(self._settings, self._node)]
+        return self.wan.members()
+
+    async def join_wan(self, address: str) -> None:
+        """Raises: FairleadError, it cannot be joined."""
+        await self.wan.join(address)
 
     async def join(self, address: str) -> None:
         """Itself is well, as in files that name every server; another server it cannot join."""
@@ -99,11 +123,15 @@ class ServerCluster:
             raise JoinError(f"Failed to join {host}: this version runs one server, and that is one")
 
     async def leave(self) -> None:
-        """Never fails. The only server takes its state with it: there is nobody to tell."""
+        """Never fails. Who is in this datacenter loses its only server with it."""
+        await self.wan.leave()
 
     async def force_leave(self, name: str, *, prune: bool) -> None:
         if node_key(name) == node_key(self._node.node):
             # It lives, and says so at once.
+            return
+        is_member = node_key(name) in self._store.state.members.rows
+        if not is_member and await self.wan.force_leave(name, prune=prune):
             return
         await self.links.membership.force_leave(name, prune=prune)
 
@@ -169,6 +197,10 @@ class ClientCluster:
     async def wan_members(self) -> list[MemberRow] | None:
         """Clients belong to no pool of servers."""
         return None
+
+    async def join_wan(self, address: str) -> None:
+        """Raises: FairleadError, always."""
+        raise FairleadError("Must be a server to join WAN cluster")
 
     async def join(self, address: str) -> None:
         if not self.link.is_up:

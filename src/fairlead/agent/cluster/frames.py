@@ -11,6 +11,8 @@ frame in parts.
     client  Ask [Part...] | Submit | Fetch | Cancel | Beat | Leave
     server  Answer [Part...] | Result | Failed | Pulse | Left
 
+Between servers of different datacenters both send `Roster`, and whoever logged in `Execute`.
+
 Rule: pure; whatever bytes come in, a frame comes out or `BrokenFrameError`.
 """
 
@@ -22,7 +24,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from fairlead.core.rows import NodeRow, Position
+from fairlead.core.rows import MemberRow, NodeRow, Position, QueryRow
 from fairlead.errors import InvalidError
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "BrokenFrameError",
     "Cancel",
     "Decoder",
+    "Execute",
     "Failed",
     "Fetch",
     "Frame",
@@ -47,6 +50,7 @@ __all__ = [
     "Pulse",
     "Refused",
     "Result",
+    "Roster",
     "Submit",
     "Welcome",
     "decode_value",
@@ -164,7 +168,7 @@ class Question(Struct, frozen=True, array_like=True, tag=18):
 
 
 class Result(Struct, frozen=True, array_like=True, tag=11):
-    """The answer to `Submit`, `Fetch`, `Attend` or `Question`, as msgpack."""
+    """The answer to `Submit`, `Fetch`, `Attend`, `Question` or `Execute`, as msgpack."""
 
     id: int
     value: bytes
@@ -204,6 +208,21 @@ class Left(Struct, frozen=True, array_like=True, tag=16):
     """It is out."""
 
 
+class Roster(Struct, frozen=True, array_like=True, tag=40):
+    """The servers known: those of the own datacenter as they are, others as they were heard of."""
+
+    members: list[MemberRow]
+
+
+class Execute(Struct, frozen=True, array_like=True, tag=41):
+    """What does a prepared query of another datacenter find here? `limit` 0 is none."""
+
+    id: int
+    query: QueryRow
+    limit: int = 0
+    connect: bool = False
+
+
 Frame: TypeAlias = (
     Hello
     | Login
@@ -223,6 +242,8 @@ Frame: TypeAlias = (
     | Pulse
     | Leave
     | Left
+    | Roster
+    | Execute
 )
 
 

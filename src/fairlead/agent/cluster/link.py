@@ -39,7 +39,7 @@ LONGEST_BACKOFF_S = 5.0
 _NONCE_BYTES = 32
 
 
-_Callable = frames.Submit | frames.Fetch | frames.Attend | frames.Question
+_Callable = frames.Submit | frames.Fetch | frames.Attend | frames.Question | frames.Execute
 
 
 class Link:
