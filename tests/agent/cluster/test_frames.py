@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fairlead.agent.cluster import frames
 from fairlead.agent.cluster.frames import BrokenFrameError, Decoder, encode
+from fairlead.core.rows import MemberRow, QueryDNS, QueryRow, QueryService, QueryTemplate
 from fairlead.core.vivaldi import ORIGIN
 from tests.agent.cluster.linked import node_row
 
@@ -33,6 +34,10 @@ SAMPLES: list[frames.Frame] = [
     frames.Pulse(1, 10**9, ORIGIN, []),
     frames.Leave(),
     frames.Left(),
+    frames.Roster([MemberRow("s1.dc2", "10.0.0.9", 8302, {"dc": "dc2"}, 1)]),
+    frames.Execute(
+        1, QueryRow("i", "q", "", "", QueryTemplate(), QueryService("web"), QueryDNS()), 3
+    ),
 ]
 
 
