@@ -23,6 +23,8 @@ log = logging.getLogger("agent.wan")
 
 _PATIENCE_S = 5.0
 """A datacenter that says nothing for so long is passed over."""
+_DOWN_S = 1.0
+"""And one that cannot be reached: it may come back, but whoever asks wants an answer."""
 
 
 class Elsewhere(NamedTuple):
@@ -55,8 +57,7 @@ async def fail_over(
     for count, datacenter in enumerate(candidates(query, wan.datacenters()[1:]), 1):
         found = found._replace(failovers=count)
         try:
-            async with asyncio.timeout(_PATIENCE_S):
-                instances = await _ask(wan, datacenter, query, limit, connect=connect)
+            instances = await _ask(wan, datacenter, query, limit, connect=connect)
         except (FairleadError, TimeoutError) as error:
             why = str(error) or "it does not answer"
             log.warning("a query cannot be asked: datacenter=%s why=%s", datacenter, why)
@@ -70,9 +71,11 @@ async def fail_over(
 async def _ask(
     wan: Wan, datacenter: str, query: QueryRow, limit: int, *, connect: bool
 ) -> list[Instance]:
-    answer = await wan.path(datacenter).call(
-        lambda call: frames.Execute(call, query, limit, connect), is_read=True
-    )
+    path = wan.path(datacenter)
+    async with asyncio.timeout(_PATIENCE_S if path.is_up else _DOWN_S):
+        answer = await path.call(
+            lambda call: frames.Execute(call, query, limit, connect), is_read=True
+        )
     if isinstance(answer, frames.Failed):
         raise UnavailableError(answer.text)
     instances: list[Instance] = frames.decode_value(answer.value, list[Instance])
