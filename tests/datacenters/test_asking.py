@@ -251,3 +251,4 @@ def test_verbs_ask_there_with_datacenter(pair: tuple[Site, Site], tmp_path: Path
     members = say("members", "-wan")
     assert f"s-dc2.dc2  127.0.0.1:{two.wan}  alive   server" in members
     assert say("catalog", "datacenters") == "dc1\ndc2\n"
+    assert "(using WAN coordinates)" in say("rtt", "-wan", "s-dc1.dc1", "s-dc2.dc2")

@@ -151,6 +151,9 @@ def test_who_cannot_be_joined_is_told_in_one_sentence(sites: Sites) -> None:
     stranger = one.ask(f"/v1/agent/join/{two.address}?wan=1", "PUT").text
     assert "the encrypt keys differ" in stranger
     assert one.ask(f"/v1/agent/join/{one.address}?wan=1", "PUT").status == 200
+    twin = sites.site("twin", "-datacenter=dc1")
+    same = one.ask(f"/v1/agent/join/{twin.address}?wan=1", "PUT").text
+    assert "is a server of another datacenter of that name" in same
     assert one.datacenters() == ["dc1"]
     assert "connection refused" in refused(sites, "dc3", f"-join-wan=127.0.0.1:{port}")
     flags = (f"-retry-join-wan=127.0.0.1:{port}", "-retry-max-wan=1")

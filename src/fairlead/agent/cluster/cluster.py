@@ -172,6 +172,8 @@ class ClientCluster:
         link.joined = list(dict.fromkeys([*settings.start_join, *settings.retry_join]))
         if not link.servers and not link.joined:
             log.warning("no server is known: give -retry-join, or join one with `fairlead join`")
+        if settings.retry_join_wan:
+            log.warning("retry_join_wan: Must be a server to join WAN cluster")
         patience = _Patience(link, settings, fail)
         first = None if patience.is_for_strangers and link.servers else patience.wait
         tasks.start("link", functools.partial(link.run, first))

@@ -83,6 +83,8 @@ class Replication:
         reply = await self._wan.path(self._datacenter).request("GET", target.encode())
         theirs = _rows(reply)
         index = _index_of(reply)
+        if not index:
+            raise UnavailableError("an answer without an index")
         if not self._wan.leads():
             return
         commands = differences(self._store.state, self._prefix, theirs)

@@ -122,6 +122,7 @@ class Wan:
         hello = await greet(host, port)
         datacenter = datacenter_of(hello.name)
         if datacenter == self._settings.datacenter:
+            self._check_own(hello.name)
             return
         if not datacenter:
             raise JoinError(
@@ -131,6 +132,15 @@ class Wan:
         path = self._path_to(datacenter)
         await path.join(address)
         await self._until_known(datacenter)
+
+    def _check_own(self, name: str) -> None:
+        """Raises: JoinError, it only says that it is of this datacenter."""
+        own = roster.own_servers(self._store.state, self._settings, self._node)
+        if node_key(name) not in {node_key(row.name) for row in own}:
+            raise JoinError(
+                f'Failed to join: "{name}" is a server of another datacenter of that name; '
+                "each needs a name of its own (-datacenter)"
+            )
 
     async def _until_known(self, datacenter: str) -> None:
         """Its servers are told right after the link is up; a caller wants to see them."""
