@@ -208,13 +208,13 @@ class Left(Struct, frozen=True, array_like=True, tag=16):
     """It is out."""
 
 
-class Roster(Struct, frozen=True, array_like=True, tag=40):
+class Roster(Struct, frozen=True, array_like=True, tag=50):
     """The servers known: those of the own datacenter as they are, others as they were heard of."""
 
     members: list[MemberRow]
 
 
-class Execute(Struct, frozen=True, array_like=True, tag=41):
+class Execute(Struct, frozen=True, array_like=True, tag=51):
     """What does a prepared query of another datacenter find here? `limit` 0 is none."""
 
     id: int
