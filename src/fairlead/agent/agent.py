@@ -134,7 +134,7 @@ class Agent:
             keep_registered, self.store, self.registry, self.node, self.server_address
         )
         self._keeper.start("node", keep)
-        cluster.start(self._tasks)
+        cluster.start(self._tasks, self._fail)
 
     async def listen(self) -> None:
         """Take agents of other nodes in.

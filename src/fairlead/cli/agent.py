@@ -211,7 +211,7 @@ async def _serve(
     watches = WatchLoops(Inward(server.app).get, agent.clock)
     agent.reload = functools.partial(_reload, agent, (server, names), watches, read)
     if isinstance(agent.cluster, ServerCluster):
-        agent.cluster.links.names = names.answer
+        agent.cluster.links.names = agent.cluster.wan.links.names = names.answer
     try:
         await server.start()
         await names.start()

@@ -12,7 +12,8 @@ frame in parts.
     server  Answer [Part...] | Result | Failed | Pulse | Left
 
 A server that follows is a client of the one that leads; it sends Confirm, Enlist,
-Depart and Report besides.
+Depart and Report besides. Between servers of different datacenters both send
+`Roster`, and whoever logged in `Execute`.
 
 Servers that look for each other say `Gather` instead of `Login`, once, and hear
 `Gathered` or `Refused`.
@@ -28,7 +29,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from fairlead.core.rows import MemberRow, NodeRow, Position
+from fairlead.core.rows import MemberRow, NodeRow, Position, QueryRow
 from fairlead.errors import InvalidError
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Decoder",
     "Depart",
     "Enlist",
+    "Execute",
     "Failed",
     "Fetch",
     "Frame",
@@ -59,6 +61,7 @@ __all__ = [
     "Refused",
     "Report",
     "Result",
+    "Roster",
     "Submit",
     "Welcome",
     "decode_value",
@@ -269,6 +272,21 @@ class Gathered(Struct, frozen=True, array_like=True, tag=61):
     view: bytes
 
 
+class Roster(Struct, frozen=True, array_like=True, tag=50):
+    """The servers known: those of the own datacenter as they are, others as they were heard of."""
+
+    members: list[MemberRow]
+
+
+class Execute(Struct, frozen=True, array_like=True, tag=51):
+    """What does a prepared query of another datacenter find here? `limit` 0 is none."""
+
+    id: int
+    query: QueryRow
+    limit: int = 0
+    connect: bool = False
+
+
 Frame: TypeAlias = (
     Hello
     | Login
@@ -294,6 +312,8 @@ Frame: TypeAlias = (
     | Report
     | Gather
     | Gathered
+    | Roster
+    | Execute
 )
 
 

@@ -20,6 +20,8 @@ from fairlead.core.commands import (
     CatalogRegister,
     CoordinatesUpdate,
     EventFire,
+    WanRemove,
+    WanSet,
 )
 from fairlead.core.keys import node_key
 from fairlead.core.members import ALIVE
@@ -37,10 +39,8 @@ log = logging.getLogger("agent.cluster")
 _NONCE_BYTES = 32
 _LOGIN_S = 5.0
 # What agents may have decided directly; all else goes through the HTTP API and its checks.
-_COMMANDS = {
-    kind.__name__: kind
-    for kind in get_args(CatalogRegister | CatalogDeregister | CoordinatesUpdate | EventFire)
-}
+_Command = CatalogRegister | CatalogDeregister | CoordinatesUpdate | EventFire | WanSet | WanRemove
+_COMMANDS = {kind.__name__: kind for kind in get_args(_Command)}
 
 
 class ServedLink:
