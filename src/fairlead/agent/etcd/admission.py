@@ -19,6 +19,7 @@ from msgspec import structs
 
 from fairlead.agent.cluster import frames
 from fairlead.agent.etcd.peers import GATHERING, JOINING, Peer, Plan, View, member_name, mismatch
+from fairlead.agent.etcd.progress import Progress
 from fairlead.agent.etcd.questions import heard, said
 from fairlead.engines.etcd.client import Client
 from fairlead.engines.etcd.failures import RefusedError
@@ -43,6 +44,7 @@ class Admission:
         self._key = key
         self._view = view
         self._seq = 0
+        self._progress = Progress()
         # Two at a time would be in each other's way; across servers etcd refuses the second.
         self._turn = asyncio.Lock()
 
@@ -60,7 +62,7 @@ class Admission:
         """What to say to a server that says this; one that `wants_in` may be in after it."""
         why = mismatch(self._view, other)
         if why:
-            log.error("a server does not fit: %s", why)
+            self._progress.error(f"{other.peer.name} cannot join: {why}")
             return self._said(why)
         if not other.wants_in:
             return self._said()
@@ -68,7 +70,7 @@ class Admission:
             async with self._turn:
                 return await self._admit(other)
         except FairleadError as error:
-            log.warning("a server is not taken in: node=%s why=%s", other.peer.name, error)
+            self._progress.info(f"{other.peer.name} is not taken in yet: {error}")
             return self._said(str(error))
 
     def _said(self, note: str = "", plan: Plan | None = None, *, is_in: bool = False) -> View:
@@ -121,6 +123,10 @@ class Admission:
                 raise RefusedAdmissionError(
                     "another server is joining; if it is lost, remove it with "
                     "`fairlead operator raft remove-peer`"
+                ) from error
+            if "unhealthy cluster" in str(error):
+                raise RefusedAdmissionError(
+                    "its members have to be connected to each other for a few seconds first"
                 ) from error
             raise
         log.info("a server is taken in: node=%s url=%s", other.peer.name, other.peer.url)
