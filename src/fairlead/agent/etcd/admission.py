@@ -25,7 +25,7 @@ from fairlead.engines.etcd.client import Client
 from fairlead.engines.etcd.failures import RefusedError
 from fairlead.errors import FairleadError, UnavailableError
 
-__all__ = ["Admission", "RefusedAdmissionError", "is_reachable", "node_name"]
+__all__ = ["Admission", "RefusedAdmissionError", "explained", "is_reachable", "node_name"]
 
 log = logging.getLogger("agent.etcd")
 
@@ -113,22 +113,16 @@ class Admission:
     async def _remove(self, member: Any, other: View) -> None:
         urls = ",".join(member.peerURLs)
         log.warning("a lost server is replaced: node=%s lost=%s", other.peer.name, urls)
-        await self._client.member_remove(member.ID)
+        try:
+            await self._client.member_remove(member.ID)
+        except FairleadError as error:
+            raise explained(error) from error
 
     async def _add(self, other: View) -> list[Any]:
         try:
             answer = await self._client.member_add([other.peer.url], learner=True)
         except FairleadError as error:
-            if "too many learner" in str(error):
-                raise RefusedAdmissionError(
-                    "another server is joining; if it is lost, remove it with "
-                    "`fairlead operator raft remove-peer`"
-                ) from error
-            if "unhealthy cluster" in str(error):
-                raise RefusedAdmissionError(
-                    "its members have to be connected to each other for a few seconds first"
-                ) from error
-            raise
+            raise explained(error) from error
         log.info("a server is taken in: node=%s url=%s", other.peer.name, other.peer.url)
         return list(answer.members)
 
@@ -176,6 +170,23 @@ async def is_reachable(url: str) -> bool:
         return False
     writer.close()
     return True
+
+
+_REASONS = {
+    "too many learner": "another server is joining; if it is lost, remove it with "
+    "`fairlead operator raft remove-peer`",
+    "unhealthy cluster": "most of its members have to be connected to each other, and for a few "
+    "seconds, before one can be added or removed",
+    "not enough started members": "without that member there would be no majority",
+}
+
+
+def explained(error: FairleadError) -> FairleadError:
+    """Why etcd will not change its members, in words that say what to do."""
+    for saying, reason in _REASONS.items():
+        if saying in str(error):
+            return RefusedAdmissionError(reason)
+    return error
 
 
 def _find(members: list[Any], fits: Callable[[Any], bool]) -> Any:
