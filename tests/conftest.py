@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from tests.etcd import LIMIT_FLAGS, Etcd
 from tests.processes import consul_binary
 
 
@@ -14,3 +17,11 @@ def consul_path() -> str:
     if path is None:
         pytest.skip("no real Consul: apt cannot be reached, and none is on PATH")
     return path
+
+
+@pytest.fixture(scope="session")
+def etcd() -> Iterator[Etcd]:
+    """One etcd for all tests that leave it running; each takes a prefix of its own."""
+    started = Etcd(*LIMIT_FLAGS).start()
+    yield started
+    started.remove()

@@ -8,17 +8,62 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead.engines import ENGINES, Batch, Contents, Engine, StoredRow, open_engine
+from fairlead.engines import (
+    ENGINES,
+    Batch,
+    Contents,
+    Elected,
+    Engine,
+    Leader,
+    StoredRow,
+    open_engine,
+)
+from fairlead.engines.etcd.engine import EtcdEngine
 from fairlead.errors import SettingsError
+from tests.etcd import LIMITS, Etcd
 
 Rows = dict[tuple[str, str], str]
 
-ADDRESSES = {"memory": "memory:", "sqlite": "sqlite:{folder}/fairlead.db"}
-LASTING = ["sqlite"]
+ADDRESSES = {
+    "memory": "memory:",
+    "sqlite": "sqlite:{folder}/fairlead.db",
+    "etcd": "etcd:{etcd}?prefix={folder}&{limits}",
+}
+LASTING = ["sqlite", "etcd"]
+SHARED = ["etcd"]
+ME = Leader("one", "id", "one:8300")
 
 
-def address(name: str, folder: Path) -> str:
-    return ADDRESSES[name].format(folder=folder)
+class Opener:
+    """Opens engines in one folder or under one prefix, those that several share as their leader."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self._request = request
+
+    @property
+    def etcd(self) -> str:
+        started: Etcd = self._request.getfixturevalue("etcd")
+        return started.endpoint
+
+    def address(self, name: str, folder: Path) -> str:
+        endpoint = self.etcd if name in SHARED else ""
+        return ADDRESSES[name].format(folder=folder, etcd=endpoint, limits=LIMITS)
+
+    async def __call__(self, name: str, folder: Path, address: str = "") -> Engine:
+        engine = open_engine(address or self.address(name, folder))
+        if name in SHARED:
+            assert isinstance(engine, EtcdEngine)
+            await engine.load()
+            engine.stand(ME)
+            async for event in engine.feed():
+                if event == Elected(ME):
+                    break
+        return engine
+
+
+@pytest.fixture(scope="session")
+def opened(request: pytest.FixtureRequest) -> Opener:
+    return Opener(request)
 
 
 def put(index: int, *rows: tuple[str, str, str]) -> Batch:
@@ -40,8 +85,10 @@ def test_every_engine_is_under_this_contract() -> None:
 
 
 @pytest.mark.parametrize("name", ADDRESSES)
-async def test_a_new_engine_is_empty_and_takes_batches(name: str, tmp_path: Path) -> None:
-    engine = open_engine(address(name, tmp_path))
+async def test_a_new_engine_is_empty_and_takes_batches(
+    name: str, tmp_path: Path, opened: Opener
+) -> None:
+    engine = await opened(name, tmp_path)
     assert await held(engine) == (0, {})
     await engine.commit(put(1, ("kv", "a", '{"Key":"a"}')))
     await engine.commit(Batch(2, [("kv", "a")], [("kv", "b")], []))
@@ -50,21 +97,23 @@ async def test_a_new_engine_is_empty_and_takes_batches(name: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", LASTING)
-async def test_what_is_committed_is_there_after_a_restart(name: str, tmp_path: Path) -> None:
-    engine = open_engine(address(name, tmp_path))
+async def test_what_is_committed_is_there_after_a_restart(
+    name: str, tmp_path: Path, opened: Opener
+) -> None:
+    engine = await opened(name, tmp_path)
     await engine.commit(put(1, ("kv", "a", "1"), ("sessions", "s", "2")))
     await engine.commit(put(2, ("kv", "a", "3")))
     await engine.close()
-    engine = open_engine(address(name, tmp_path))
+    engine = await opened(name, tmp_path)
     assert await held(engine) == (2, {("kv", "a"): "3", ("sessions", "s"): "2"})
     await engine.close()
 
 
 @pytest.mark.parametrize("name", LASTING)
 async def test_prefixes_go_first_then_single_rows_then_new_ones_come(
-    name: str, tmp_path: Path
+    name: str, tmp_path: Path, opened: Opener
 ) -> None:
-    engine = open_engine(address(name, tmp_path))
+    engine = await opened(name, tmp_path)
     keys = ["p", "p/", "p/a", "p/b/c", "pq", "q", "z"]
     await engine.commit(put(1, *[("kv", key, "1") for key in keys], ("other", "p/a", "1")))
     new = [StoredRow("kv", "p/b", b"2")]
@@ -75,8 +124,10 @@ async def test_prefixes_go_first_then_single_rows_then_new_ones_come(
 
 
 @pytest.mark.parametrize("name", LASTING)
-async def test_the_empty_prefix_is_the_whole_table(name: str, tmp_path: Path) -> None:
-    engine = open_engine(address(name, tmp_path))
+async def test_the_empty_prefix_is_the_whole_table(
+    name: str, tmp_path: Path, opened: Opener
+) -> None:
+    engine = await opened(name, tmp_path)
     await engine.commit(put(1, ("kv", "a", "1"), ("kv", "\U0010ffff", "1"), ("other", "a", "1")))
     await engine.commit(Batch(2, [("kv", "")], [], []))
     assert await held(engine) == (2, {("other", "a"): "1"})
@@ -84,8 +135,8 @@ async def test_the_empty_prefix_is_the_whole_table(name: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", LASTING)
-async def test_any_text_is_kept_as_it_is(name: str, tmp_path: Path) -> None:
-    engine = open_engine(address(name, tmp_path))
+async def test_any_text_is_kept_as_it_is(name: str, tmp_path: Path, opened: Opener) -> None:
+    engine = await opened(name, tmp_path)
     texts = [
         "",
         " ",
@@ -98,15 +149,15 @@ async def test_any_text_is_kept_as_it_is(name: str, tmp_path: Path) -> None:
     ]
     await engine.commit(put(1, *[("kv", f"{text[:9]}k", text) for text in texts]))
     await engine.close()
-    engine = open_engine(address(name, tmp_path))
+    engine = await opened(name, tmp_path)
     _, rows = await held(engine)
     assert rows == {("kv", f"{text[:9]}k"): text for text in texts}
     await engine.close()
 
 
 @pytest.mark.parametrize("name", LASTING)
-async def test_a_batch_may_be_large(name: str, tmp_path: Path) -> None:
-    engine = open_engine(address(name, tmp_path))
+async def test_a_batch_may_be_large(name: str, tmp_path: Path, opened: Opener) -> None:
+    engine = await opened(name, tmp_path)
     large = {f"large/{number}": f"{number}" * 1_000_000 for number in range(40)}
     await engine.commit(put(1, *[("kv", key, text) for key, text in large.items()]))
     assert await held(engine) == (1, {("kv", key): text for key, text in large.items()})
@@ -116,19 +167,23 @@ async def test_a_batch_may_be_large(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", LASTING)
-async def test_replacing_leaves_nothing_of_what_was_there(name: str, tmp_path: Path) -> None:
-    engine = open_engine(address(name, tmp_path))
+async def test_replacing_leaves_nothing_of_what_was_there(
+    name: str, tmp_path: Path, opened: Opener
+) -> None:
+    engine = await opened(name, tmp_path)
     await engine.commit(put(5, ("kv", "old", "1")))
     await engine.replace(Contents(7, [StoredRow("kv", "new", "2"), StoredRow("x", "y", b"3")]))
     await engine.close()
-    engine = open_engine(address(name, tmp_path))
+    engine = await opened(name, tmp_path)
     assert await held(engine) == (7, {("kv", "new"): "2", ("x", "y"): "3"})
     await engine.close()
 
 
 @pytest.mark.parametrize("name", LASTING)
-async def test_replacing_by_what_cannot_be_read_changes_nothing(name: str, tmp_path: Path) -> None:
-    engine = open_engine(address(name, tmp_path))
+async def test_replacing_by_what_cannot_be_read_changes_nothing(
+    name: str, tmp_path: Path, opened: Opener
+) -> None:
+    engine = await opened(name, tmp_path)
     await engine.commit(put(5, ("kv", "old", "1")))
 
     def broken() -> object:
@@ -142,15 +197,15 @@ async def test_replacing_by_what_cannot_be_read_changes_nothing(name: str, tmp_p
     await engine.close()
 
 
-@pytest.mark.parametrize("name", LASTING)
+@pytest.mark.parametrize("name", sorted(set(LASTING) - set(SHARED)))
 async def test_a_second_process_is_kept_out_until_the_first_is_gone(
-    name: str, tmp_path: Path
+    name: str, tmp_path: Path, opened: Opener
 ) -> None:
-    engine = open_engine(address(name, tmp_path))
+    engine = await opened(name, tmp_path)
     with pytest.raises(SettingsError, match="is in use by another process"):
-        open_engine(address(name, tmp_path))
+        open_engine(opened.address(name, tmp_path))
     await engine.close()
-    await open_engine(address(name, tmp_path)).close()
+    await (await opened(name, tmp_path)).close()
 
 
 @pytest.mark.parametrize("rest", ["", "/", ".", "//", "a\0b", "\ud800"])
@@ -187,9 +242,12 @@ _changes = st.lists(
 @given(batches=st.lists(_changes, max_size=6))
 @settings(max_examples=60, deadline=None)
 async def test_batches_do_what_a_dictionary_does(
-    name: str, batches: list[list[tuple[str, str, str]]], tmp_path_factory: pytest.TempPathFactory
+    name: str,
+    batches: list[list[tuple[str, str, str]]],
+    tmp_path_factory: pytest.TempPathFactory,
+    opened: Opener,
 ) -> None:
-    engine = open_engine(address(name, tmp_path_factory.mktemp("engine")))
+    engine = await opened(name, tmp_path_factory.mktemp("engine"))
     expected: Rows = {}
     for index, changes in enumerate(batches, 1):
         prefixes = [key for kind, key, _ in changes if kind == "prefix"]
@@ -211,3 +269,30 @@ async def test_batches_do_what_a_dictionary_does(
         )
     assert await held(engine) == (len(batches), expected)
     await engine.close()
+
+
+_values = st.text(st.sampled_from("ab"), max_size=3) | st.just("v" * 30_000)
+_many = st.dictionaries(st.text("abc", max_size=3), _values, max_size=60)
+
+
+@given(batches=st.lists(st.tuples(_many, st.text("abc", max_size=1)), max_size=5))
+@settings(max_examples=25, deadline=None)
+async def test_engines_hold_the_same_rows_however_batches_are_split(
+    batches: list[tuple[dict[str, str], str]],
+    tmp_path_factory: pytest.TempPathFactory,
+    opened: Opener,
+) -> None:
+    """etcd is told of limits so small that most of these batches are intents."""
+    folder = tmp_path_factory.mktemp("engine")
+    tight = f"etcd:{opened.etcd}?prefix={folder}&max_txn_ops=16&max_request_bytes=65536"
+    engines = [await opened("sqlite", folder), await opened("etcd", folder, tight)]
+    for index, (puts, prefix) in enumerate(batches, 1):
+        for engine in engines:
+            await engine.commit(
+                Batch(
+                    index, [("kv", prefix)], [], [StoredRow("kv", *pair) for pair in puts.items()]
+                )
+            )
+        assert await held(engines[0]) == await held(engines[1])
+    for engine in engines:
+        await engine.close()

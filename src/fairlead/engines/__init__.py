@@ -170,6 +170,7 @@ class SharedEngine(Engine, Protocol):
 
 
 ENGINES: dict[str, str] = {
+    "etcd": "fairlead.engines.etcd.engine",
     "memory": "fairlead.engines.memory",
     "sqlite": "fairlead.engines.sqlite",
 }
@@ -177,7 +178,7 @@ ENGINES: dict[str, str] = {
 
 
 def open_engine(address: str) -> Engine:
-    """The engine at `memory:` or `sqlite:PATH`.
+    """The engine at `memory:`, `sqlite:PATH` or `etcd:HOST:PORT,…`.
 
     Raises:
         SettingsError: no such engine, or it cannot be opened.

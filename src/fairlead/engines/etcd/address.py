@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Struct
 
 from fairlead.errors import SettingsError
 
-__all__ = ["OPTIONS", "Address", "TLSFiles", "read_address"]
+__all__ = ["OPTIONS", "Address", "TLSFiles", "read_address", "with_options"]
 
 OPTIONS = (
     "ca_file cert_file cluster_file datacenter key_file max_request_bytes max_txn_ops"
@@ -65,9 +65,10 @@ def read_address(text: str) -> Address:
                 hint=f"use one of {', '.join(OPTIONS)}",
             )
     address = Address(endpoints)
+    prefix = f"/fairlead/{options['datacenter']}/" if "datacenter" in options else address.prefix
     return Address(
         endpoints,
-        prefix=_prefix(options.get("prefix", address.prefix)),
+        prefix=_prefix(options.get("prefix", prefix)),
         tls=_tls(options),
         user=options.get("user", ""),
         password=_password(options),
@@ -76,6 +77,16 @@ def read_address(text: str) -> Address:
         max_txn_ops=_number(options, "max_txn_ops", address.max_txn_ops, 16),
         max_request_bytes=_number(options, "max_request_bytes", address.max_request_bytes, 65_536),
     )
+
+
+def with_options(text: str, **options: str) -> str:
+    """The same address with options that it does not give itself.
+
+    >>> with_options("a:1?prefix=/x/", prefix="/y/", datacenter="dc1")
+    'a:1?prefix=%2Fx%2F&datacenter=dc1'
+    """
+    hosts, _, query = text.partition("?")
+    return f"{hosts}?{urlencode(options | dict(parse_qsl(query, keep_blank_values=True)))}"
 
 
 def _endpoint(host: str, text: str) -> str:

@@ -10,8 +10,9 @@ its address alone.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any
 
 from aetcd import rpc
@@ -19,6 +20,7 @@ from aetcd import rpc
 from fairlead.engines.etcd import streams
 from fairlead.engines.etcd.address import Address
 from fairlead.engines.etcd.channels import TIMEOUT_S, Channels
+from fairlead.engines.etcd.failures import LeaseLostError
 from fairlead.errors import SettingsError
 
 __all__ = ["Client", "check_version"]
@@ -54,6 +56,7 @@ class Client:
         revision: int = 0,
         serializable: bool = False,
         keys_only: bool = False,
+        timeout: float | None = None,
     ) -> Any:
         """The keys from `key` up to `end` (only `key` without), in order.
 
@@ -71,7 +74,7 @@ class Client:
             keys_only=keys_only,
         )
         # A member that is asked alone answers for itself: another may be further behind.
-        return await self._ask("KV", "Range", request, safe=not revision)
+        return await self._ask("KV", "Range", request, safe=not revision, timeout=timeout)
 
     async def put(self, key: bytes, value: bytes, *, lease: int = 0) -> Any:
         return await self._ask("KV", "Put", rpc.PutRequest(key=key, value=value, lease=lease))
@@ -93,7 +96,7 @@ class Client:
         request = rpc.TxnRequest(compare=compare, success=success, failure=failure)
         return await self._ask("KV", "Txn", request, safe=safe, timeout=timeout)
 
-    def watch(self, key: bytes, end: bytes, revision: int) -> AsyncIterator[Any]:
+    def watch(self, key: bytes, end: bytes, revision: int) -> AsyncGenerator[Any, None]:
         """See `streams.watch`."""
         return streams.watch(self._channels, key, end, revision)
 
@@ -107,8 +110,10 @@ class Client:
         return await self._ask("Lease", "LeaseGrant", rpc.LeaseGrantRequest(TTL=ttl))
 
     async def lease_revoke(self, lease: int, *, timeout: float | None = None) -> None:
+        """End it; one that is over already is well too."""
         request = rpc.LeaseRevokeRequest(ID=lease)
-        await self._ask("Lease", "LeaseRevoke", request, timeout=timeout)
+        with contextlib.suppress(LeaseLostError):
+            await self._ask("Lease", "LeaseRevoke", request, safe=True, timeout=timeout)
 
     async def lease_ttl(self, lease: int) -> int:
         """Seconds left; -1 when it is over."""
@@ -163,7 +168,7 @@ class Client:
         request = rpc.AlarmRequest(action=rpc.AlarmRequest.DEACTIVATE, memberID=member, alarm=alarm)
         await self._ask("Maintenance", "Alarm", request, safe=True)
 
-    def snapshot(self) -> AsyncIterator[bytes]:
+    def snapshot(self) -> AsyncGenerator[bytes, None]:
         """See `streams.snapshot`."""
         return streams.snapshot(self._channels)
 

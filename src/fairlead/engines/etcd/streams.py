@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import grpc
@@ -19,7 +19,9 @@ __all__ = ["LeaseStream", "snapshot", "watch"]
 _WITH_LEADER = (("hasleader", "true"),)
 
 
-async def watch(channels: Channels, key: bytes, end: bytes, revision: int) -> AsyncIterator[Any]:
+async def watch(
+    channels: Channels, key: bytes, end: bytes, revision: int
+) -> AsyncGenerator[Any, None]:
     """What etcd sends about the keys from `key` up to `end`, from `revision` on.
 
     The first answer says that it was `created`; one without events tells how far
@@ -109,7 +111,7 @@ class LeaseStream:
             self._stream = None
 
 
-async def snapshot(channels: Channels) -> AsyncIterator[bytes]:
+async def snapshot(channels: Channels) -> AsyncGenerator[bytes, None]:
     """The whole database file of the member in use, and its SHA-256 at the end, in pieces.
 
     Raises:
