@@ -17,7 +17,7 @@ import pytest
 from fairlead.agent.etcd.certificates import certificates
 from fairlead.agent.etcd.command import Limits
 from fairlead.agent.etcd.upkeep import Upkeep
-from fairlead.errors import UnavailableError
+from fairlead.errors import NotFoundError, SettingsError, UnavailableError
 from tests.agent.etcd.servers import OTHER_SECRET, Server, Servers, needs_etcd, until
 
 pytestmark = [needs_etcd, pytest.mark.xdist_group("etcd")]
@@ -95,6 +95,20 @@ async def test_a_fresh_server_joins_and_votes(servers: Servers) -> None:
     assert await one.members() == await four.members() == {**ALL, "s4": True}
 
 
+async def test_a_server_that_was_told_of_other_members_asks_again(servers: Servers) -> None:
+    """As when one was removed between its being taken in and its start."""
+    one, *_ = await servers.formed()
+    four = servers.server(4)
+    plan = json.loads((one.etcd_dir / "cluster.json").read_text())
+    plan["Stage"] = "joining"
+    url = f"https://127.0.0.4:{servers.ports['etcd']}"
+    plan["Plan"]["members"].append({"id": "", "name": "s4", "address": "", "url": url})
+    four.etcd_dir.mkdir(parents=True)
+    (four.etcd_dir / "cluster.json").write_text(json.dumps(plan))
+    await four.start()
+    assert await one.members() == {**ALL, "s4": True}
+
+
 async def test_two_that_come_at_once_both_join(servers: Servers) -> None:
     one, *_ = await servers.formed()
     await asyncio.gather(servers.server(4).start(), servers.server(5).start())
@@ -148,7 +162,20 @@ async def spoken(context: ssl.SSLContext, servers: Servers) -> bytes:
 async def test_a_server_that_is_removed_stops_and_says_what_to_do(servers: Servers) -> None:
     one, _, three = await servers.formed()
     members = {member.node: member.id for member in await one.supervisor.members.all()}
-    await one.supervisor.members.remove(members["s3"])
+
+    async def is_removed() -> bool:
+        try:
+            await one.supervisor.members.remove(members["s3"])
+        except UnavailableError as error:
+            reasons.add(str(error))
+            return False
+        return True
+
+    reasons: set[str] = set()
+    await until(is_removed)
+    assert all("connected to each other" in reason for reason in reasons)
+    with pytest.raises(NotFoundError, match="there is no etcd member"):
+        await one.supervisor.members.remove(members["s3"])
     await until(lambda: three.faults)
     assert "this server was removed from the cluster" in three.faults[0]
     assert f"empty {three.etcd_dir}" in three.faults[0]
@@ -156,6 +183,17 @@ async def test_a_server_that_is_removed_stops_and_says_what_to_do(servers: Serve
     shutil.rmtree(three.etcd_dir)
     await three.start()
     assert await one.members() == ALL
+
+
+async def test_a_server_that_was_removed_while_it_was_off_says_so_when_it_starts(
+    servers: Servers,
+) -> None:
+    one, _, three = await servers.formed()
+    await three.stop()
+    member = next(m for m in await one.supervisor.members.all() if m.node == "s3")
+    await one.supervisor.members.remove(member.id)
+    with pytest.raises(SettingsError, match="this server was removed from the cluster"):
+        await three.start()
 
 
 async def test_a_server_with_an_older_copy_of_its_disk_stops_and_says_what_to_do(
@@ -182,7 +220,9 @@ async def test_a_server_whose_etcd_lost_its_data_stops_and_says_what_to_do(
     _, _, three = await servers.formed()
     await three.stop()
     shutil.rmtree(three.etcd_dir / "data")
-    with pytest.raises(Exception, match="is older than what this server has confirmed, or gone"):
+    with pytest.raises(
+        SettingsError, match="is older than what this server has confirmed, or gone"
+    ):
         await three.start()
 
 

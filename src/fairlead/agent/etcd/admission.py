@@ -19,12 +19,13 @@ from msgspec import structs
 
 from fairlead.agent.cluster import frames
 from fairlead.agent.etcd.peers import GATHERING, JOINING, Peer, Plan, View, member_name, mismatch
+from fairlead.agent.etcd.progress import Progress
 from fairlead.agent.etcd.questions import heard, said
 from fairlead.engines.etcd.client import Client
 from fairlead.engines.etcd.failures import RefusedError
 from fairlead.errors import FairleadError, UnavailableError
 
-__all__ = ["Admission", "RefusedAdmissionError", "is_reachable", "node_name"]
+__all__ = ["Admission", "RefusedAdmissionError", "explained", "is_reachable", "node_name"]
 
 log = logging.getLogger("agent.etcd")
 
@@ -43,6 +44,7 @@ class Admission:
         self._key = key
         self._view = view
         self._seq = 0
+        self._progress = Progress()
         # Two at a time would be in each other's way; across servers etcd refuses the second.
         self._turn = asyncio.Lock()
 
@@ -60,7 +62,7 @@ class Admission:
         """What to say to a server that says this; one that `wants_in` may be in after it."""
         why = mismatch(self._view, other)
         if why:
-            log.error("a server does not fit: %s", why)
+            self._progress.error(f"{other.peer.name} cannot join: {why}")
             return self._said(why)
         if not other.wants_in:
             return self._said()
@@ -68,7 +70,7 @@ class Admission:
             async with self._turn:
                 return await self._admit(other)
         except FairleadError as error:
-            log.warning("a server is not taken in: node=%s why=%s", other.peer.name, error)
+            self._progress.info(f"{other.peer.name} is not taken in yet: {error}")
             return self._said(str(error))
 
     def _said(self, note: str = "", plan: Plan | None = None, *, is_in: bool = False) -> View:
@@ -111,18 +113,16 @@ class Admission:
     async def _remove(self, member: Any, other: View) -> None:
         urls = ",".join(member.peerURLs)
         log.warning("a lost server is replaced: node=%s lost=%s", other.peer.name, urls)
-        await self._client.member_remove(member.ID)
+        try:
+            await self._client.member_remove(member.ID)
+        except FairleadError as error:
+            raise explained(error) from error
 
     async def _add(self, other: View) -> list[Any]:
         try:
             answer = await self._client.member_add([other.peer.url], learner=True)
         except FairleadError as error:
-            if "too many learner" in str(error):
-                raise RefusedAdmissionError(
-                    "another server is joining; if it is lost, remove it with "
-                    "`fairlead operator raft remove-peer`"
-                ) from error
-            raise
+            raise explained(error) from error
         log.info("a server is taken in: node=%s url=%s", other.peer.name, other.peer.url)
         return list(answer.members)
 
@@ -170,6 +170,23 @@ async def is_reachable(url: str) -> bool:
         return False
     writer.close()
     return True
+
+
+_REASONS = {
+    "too many learner": "another server is joining; if it is lost, remove it with "
+    "`fairlead operator raft remove-peer`",
+    "unhealthy cluster": "most of its members have to be connected to each other, and for a few "
+    "seconds, before one can be added or removed",
+    "not enough started members": "without that member there would be no majority",
+}
+
+
+def explained(error: FairleadError) -> FairleadError:
+    """Why etcd will not change its members, in words that say what to do."""
+    for saying, reason in _REASONS.items():
+        if saying in str(error):
+            return RefusedAdmissionError(reason)
+    return error
 
 
 def _find(members: list[Any], fits: Callable[[Any], bool]) -> Any:

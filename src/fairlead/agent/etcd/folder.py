@@ -57,8 +57,8 @@ class Folder:
 
     @property
     def has_data(self) -> bool:
-        """Whether etcd has run here."""
-        return (self.data / "member").exists()
+        """Whether etcd has been a member here."""
+        return (self.data / "member" / "wal").exists()
 
     def clear_socket(self) -> None:
         """A socket that a killed etcd left behind would keep the next from listening."""

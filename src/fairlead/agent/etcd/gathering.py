@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterable
 
 from msgspec import structs
@@ -21,38 +20,15 @@ from fairlead.agent.etcd.peers import (
     View,
     mismatch,
 )
+from fairlead.agent.etcd.progress import Progress
 from fairlead.agent.etcd.questions import ask
 from fairlead.clock import Clock
 
-__all__ = ["Gathering", "Progress"]
+__all__ = ["Gathering"]
 
 log = logging.getLogger("agent.etcd")
 
 _ROUND_S = 1.0
-_PROGRESS_S = 5.0
-_REPEAT_S = 60.0
-
-
-class Progress:
-    """Lines for whoever waits: a new one at once, the same one again after a while."""
-
-    def __init__(self) -> None:
-        self._said: dict[str, float] = {}
-
-    def info(self, text: str) -> None:
-        if self._is_due(text, _PROGRESS_S):
-            log.info("%s", text)
-
-    def error(self, text: str) -> None:
-        if self._is_due(text, _REPEAT_S):
-            log.error("%s", text)
-
-    def _is_due(self, text: str, seconds: float) -> bool:
-        now = time.monotonic()
-        if now - self._said.get(text, -seconds) < seconds:
-            return False
-        self._said[text] = now
-        return True
 
 
 class Gathering:
@@ -158,7 +134,9 @@ class Gathering:
         return not why
 
     async def _is_taken_in(self, member: View) -> bool:
-        """Ask a server of a cluster that runs; it says who the members are, with this one."""
+        """Ask a server of a cluster that runs; it says who the members are, with this one,
+        or what has to happen first.
+        """
         host, port = split_address(member.peer.address, self._port)
         wish = structs.replace(self.said(), wants_in=True)
         try:
@@ -167,7 +145,7 @@ class Gathering:
             self._progress.info(f"waiting to be taken in: {error}")
             return False
         plan = answer.plan
-        if plan is None or self._view.peer.url not in {peer.url for peer in plan.members}:
+        if answer.note or plan is None:
             self._progress.info(f"waiting to be taken in by {answer.peer.name}: {answer.note}")
             return False
         self._keep(JOINING, plan)

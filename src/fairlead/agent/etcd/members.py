@@ -7,9 +7,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from fairlead.agent.etcd.admission import is_reachable, node_name
+from fairlead.agent.etcd.admission import explained, is_reachable, node_name
 from fairlead.engines.etcd.client import Client
-from fairlead.errors import NotFoundError
+from fairlead.errors import FairleadError, NotFoundError
 
 __all__ = ["Member", "Members"]
 
@@ -61,7 +61,10 @@ class Members:
         """
         if member_id not in {member.id for member in await self.all()}:
             raise NotFoundError(f'there is no etcd member "{member_id}"')
-        await self._client.member_remove(int(member_id, 16))
+        try:
+            await self._client.member_remove(int(member_id, 16))
+        except FairleadError as error:
+            raise explained(error) from error
 
 
 def _member(member: Any, leader: int) -> Member:

@@ -56,6 +56,7 @@ class Verdict(Enum):
     REMOVED = "this server was removed from the cluster"
     LOST = "its data is older than what it has confirmed, or gone"
     DAMAGED = "its data is damaged"
+    CHANGED = "the cluster has other members than it was told"
     STRANGER = "it belongs to another cluster"
 
 
@@ -66,6 +67,7 @@ _SAYINGS: list[tuple[str, Verdict]] = [
     ("data-dir used by this member must be removed", Verdict.REMOVED),
     ("is out of range [lastIndex(", Verdict.LOST),
     ("has already been bootstrapped", Verdict.LOST),
+    ("error validating peerURLs", Verdict.CHANGED),
     ("cluster ID mismatch", Verdict.STRANGER),
     ("crc mismatch", Verdict.DAMAGED),
     ("failed to recover v3 backend", Verdict.DAMAGED),

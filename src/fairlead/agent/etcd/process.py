@@ -29,7 +29,13 @@ _LONG_LIFE_S = 60.0
 _STOP_S = 2.0
 _LINE_LIMIT_BYTES = 1024 * 1024
 # There is no use in starting it again.
-_FATAL = (Verdict.REMOVED, Verdict.LOST, Verdict.DAMAGED, Verdict.STRANGER)
+_FATAL = (
+    Verdict.REMOVED,
+    Verdict.LOST,
+    Verdict.DAMAGED,
+    Verdict.STRANGER,
+    Verdict.CHANGED,
+)
 
 
 class EtcdProcess:

@@ -22,7 +22,7 @@ from fairlead.agent.etcd.binary import Binary, find_binary
 from fairlead.agent.etcd.certificates import Certificates, certificates
 from fairlead.agent.etcd.command import Limits, command, host_port
 from fairlead.agent.etcd.folder import Folder
-from fairlead.agent.etcd.gathering import Gathering, Progress
+from fairlead.agent.etcd.gathering import Gathering
 from fairlead.agent.etcd.listening import Listening
 from fairlead.agent.etcd.members import Members
 from fairlead.agent.etcd.output import Verdict
@@ -38,6 +38,7 @@ from fairlead.agent.etcd.peers import (
 )
 from fairlead.agent.etcd.plan_file import PlanFile
 from fairlead.agent.etcd.process import EtcdProcess
+from fairlead.agent.etcd.progress import Progress
 from fairlead.agent.etcd.questions import ask
 from fairlead.agent.etcd.upkeep import Upkeep
 from fairlead.agent.node import own_node
@@ -61,6 +62,8 @@ _REMEDIES = {
     "empty that directory and start again: it joins anew and gets everything from the others",
     Verdict.DAMAGED: "the data in {folder} is damaged; empty that directory and start again: it "
     "joins anew and gets everything from the others",
+    Verdict.CHANGED: "the members of the cluster are others than those in {folder}/cluster.json; "
+    "empty that directory and start again: it joins anew",
     Verdict.STRANGER: "the data in {folder} belongs to another cluster than that of the servers it "
     "meets; start it with the data directory of this one, or an empty one",
     Verdict.PORT: "etcd cannot listen on {listen}: address already in use",
@@ -90,6 +93,10 @@ async def supervised(settings: Settings, clock: Clock, limits: Limits | None = N
         await supervisor.stop()
         raise
     return supervisor
+
+
+class _ChangedError(FairleadError):
+    """The cluster has other members than when it took this server in."""
 
 
 class _Given(NamedTuple):
@@ -168,19 +175,30 @@ class Supervisor:
         self._listening = listening
         named = {"ports.server": settings.ports_server, "ports.serf_lan": settings.ports_serf_lan}
         await listening.start(settings.bind_addr, named)
-        if self._view.stage in (GATHERING, PROMISED):
-            await self._gather(listening)
-        plan = self._view.plan
-        assert plan is not None, "it is agreed on"
-        self._process = EtcdProcess(self._command, self._given.folder.run, self._failed)
-        self._process.start()
-        await self._or_fault(self._wait_until_it_answers())
-        if self._view.stage == JOINING:
-            await self._or_fault(self._wait_for_the_vote())
+        while not await self._is_in(listening):
+            log.info("the members have changed meanwhile; looking for the cluster again")
         await self._or_fault(self._follow_own_address())
         self._view = structs.replace(self._view, stage=RUNNING)
         self.admission = Admission(self.client, self._view, self._key)
         await listening.stop()
+
+    async def _is_in(self, listening: Listening) -> bool:
+        """Find the others if need be, start etcd, wait until it answers, and votes."""
+        if self._view.stage in (GATHERING, PROMISED):
+            await self._gather(listening)
+        self._process = EtcdProcess(self._command, self._given.folder.run, self._failed)
+        self._process.start()
+        try:
+            await self._or_fault(self._wait_until_it_answers())
+            if self._view.stage == JOINING:
+                await self._or_fault(self._wait_for_the_vote())
+        except _ChangedError:
+            await self._process.stop()
+            self._fault = asyncio.get_running_loop().create_future()
+            self._settle(GATHERING, None)
+            listening.answer = lambda other: self._said()
+            return False
+        return True
 
     async def _gather(self, listening: Listening) -> None:
         settings = self._given.settings
@@ -260,7 +278,7 @@ class Supervisor:
                 except FairleadError as error:
                     log.error("the others do not know yet that this server moved: why=%s", error)
 
-    def _settle(self, stage: str, plan: Plan) -> None:
+    def _settle(self, stage: str, plan: Plan | None) -> None:
         self._file.keep(stage, plan)
         self._view = structs.replace(self._view, stage=stage, plan=plan)
 
@@ -294,6 +312,10 @@ class Supervisor:
         upkeep = Upkeep(self.client, self._given.limits, is_leader)
         tasks.start("etcd upkeep", upkeep.run)
 
+    @property
+    def _may_join_again(self) -> bool:
+        return self._view.stage == JOINING and not self._given.folder.has_data
+
     async def _failed(self, verdict: Verdict, last: str) -> None:
         """etcd ended, and says why."""
         text = _REMEDIES[verdict].format(folder=self._given.folder.root, listen=self._listen)
@@ -302,7 +324,11 @@ class Supervisor:
             log.error("%s", text)
         elif is_running:
             self.fail(f"{text} (etcd: {last})")
-        elif not self._fault.done():
+        elif self._fault.done():
+            return
+        elif verdict is Verdict.CHANGED and self._may_join_again:
+            self._fault.set_exception(_ChangedError(text))
+        else:
             hint = "is another agent running? Choose another port with ports.etcd"
             error = SettingsError(text, hint=hint if verdict is Verdict.PORT else f"etcd: {last}")
             self._fault.set_exception(error)
