@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tests.faults.explain import shortened
 from tests.faults.history import FAIL, OK, UNKNOWN, History, Op
-from tests.faults.linear import Undecided, find_order
+from tests.faults.linear import UndecidedError, find_order
 from tests.faults.models import Lock, Register
 
 __all__ = ["KINDS", "Violation", "check", "known_indexes"]
@@ -71,7 +71,7 @@ def known_indexes(ops: Sequence[Op]) -> dict[str, int]:
 
 
 def ordered_ops(ops: Sequence[Op]) -> list[Op]:
-    """Those that must have an order: not failed, not stale, nothing about sessions but their end."""
+    """Those that must have an order: neither failed nor stale; of sessions only their end."""
     chosen = [
         op
         for op in ops
@@ -93,7 +93,7 @@ def _orders(key: str, ops: Sequence[Op]) -> Iterator[Violation]:
     chosen = ordered_ops(ops)
     try:
         verdict = find_order(chosen, model)  # type: ignore[misc]
-    except Undecided as error:
+    except UndecidedError as error:
         yield Violation("undecided", key, f"no order was found, none was excluded: {error}", chosen)
         return
     if not verdict.explained:
@@ -138,14 +138,10 @@ def _lost(key: str, ops: Sequence[Op]) -> Iterator[Violation]:
         if not makers:
             return  # a phantom
     for op in changes:
-        if (
-            op.outcome == OK
-            and op.end < final.start
-            and all(one.until < op.start for one in makers)
-        ):
-            sentence = (
-                f"{op.kind} of {op.value} was acknowledged, the last read shows {final.value}"
-            )
+        acknowledged = op.outcome == OK and op.end < final.start
+        if acknowledged and all(one.until < op.start for one in makers):
+            what = f"{op.kind} of {op.value}" if op.value else op.kind
+            sentence = f"{what} was acknowledged, the last read shows {final.value or 'nothing'}"
             yield Violation("lost", key, sentence, [*makers[-1:], op, final])
             return
 
@@ -224,9 +220,9 @@ def _early_ends(key: str, ops: Sequence[Op], ttl_s: float) -> Iterator[Violation
     taken = [op for op in ops if op.kind == "acquire" and op.outcome == OK and op.done]
     released = [op for op in ops if op.kind == "release"]
     for op in taken:
-        last = renewed.get(op.session)
-        if last is None or op.session in over:
+        if op.session not in renewed or op.session in over:
             continue
+        last = renewed[op.session]
         for other in taken:
             if other.session == op.session or other.start < op.end:
                 continue

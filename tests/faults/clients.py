@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tests.faults.history import FAIL, OK, UNKNOWN, History, Op
-from tests.faults.speaking import Lost, NotSent, Reply, Speaker, outcome_of
+from tests.faults.speaking import LostError, NotSentError, Reply, Speaker, outcome_of
 
 __all__ = ["Client", "Desk", "KeyClient", "StaleClient", "Target", "row_of"]
 
@@ -116,9 +116,9 @@ class Client:
             reply = await self.speaker.ask(at.http, method, target, body)
             op.outcome = outcome_of(reply)
             op.error = reply.text if op.outcome != OK else ""
-        except NotSent as error:
+        except NotSentError as error:
             op.outcome, op.error = FAIL, f"not sent: {error}"
-        except Lost as error:
+        except LostError as error:
             op.outcome, op.error = UNKNOWN, f"no answer: {error}"
         op.end = self.desk.now()
         if at.incarnation != op.incarnation:
@@ -167,9 +167,12 @@ class KeyClient(Client):
         key = self.desk.key(self.chance)
         kinds = ["get"] * 8 + ["put"] * 4 + ["cas"] * 5 + ["delete"]
         kind = self.chance.choice(kinds)
-        if kind == "cas" and key not in self._seen:
-            kind = "get"
-        op = await getattr(self, f"_{kind}")(key)
+        if kind == "cas" and (key not in self._seen or self.chance.random() < 0.5):
+            self._end(await self._get(key))
+        if kind != "cas" or key in self._seen:
+            self._end(await getattr(self, f"_{kind}")(key))
+
+    def _end(self, op: Op) -> None:
         self.desk.count(op)
         self.note(op)
         if len(self._seen) > 2 * _KEYS_AT_ONCE:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from tests.faults.clients import Client, Desk, KeyClient, StaleClient
 from tests.faults.lock_clients import LockClient, Locks
 from tests.faults.places import Place
-from tests.faults.speaking import Lost, NotSent, Speaker
+from tests.faults.speaking import LostError, NotSentError, Speaker
 
 __all__ = ["Crowd"]
 
@@ -100,7 +100,7 @@ async def _leader_by(address: str) -> str:
     try:
         reply = await speaker.ask(address, "GET", "/v1/status/leader?stale")
         return str(json.loads(reply.body)) if reply.status == 200 else ""
-    except (Lost, NotSent, ValueError):
+    except (LostError, NotSentError, ValueError):
         return ""
     finally:
         await speaker.close()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tests.faults.history import OK, UNKNOWN, Op
-from tests.faults.linear import Undecided, find_order
+from tests.faults.linear import UndecidedError, find_order
 from tests.faults.models import Lock, Register
 
 __all__ = ["shortened", "told"]
@@ -60,7 +60,7 @@ def _until(ops: Sequence[Op], moment: float) -> list[Op]:
 def _is_wrong(ops: Sequence[Op], model: Lock | Register) -> bool:
     try:
         return not find_order(ops, model, _LIMIT).explained  # type: ignore[misc]
-    except Undecided:
+    except UndecidedError:
         return False
 
 

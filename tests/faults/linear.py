@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 
 from tests.faults.history import UNKNOWN, Op
 
-__all__ = ["Model", "Undecided", "Verdict", "find_order"]
+__all__ = ["Model", "UndecidedError", "Verdict", "find_order"]
 
 S = TypeVar("S", bound=Hashable)
 _LIMIT = 1_000_000
@@ -32,7 +32,7 @@ class Model(Protocol[S]):
         """The state after it; None when it cannot have been answered so in this state."""
 
 
-class Undecided(Exception):
+class UndecidedError(Exception):
     """The search became too large; nothing is known."""
 
 
@@ -82,7 +82,7 @@ def find_order(ops: Sequence[Op], model: Model[S], limit: int = _LIMIT) -> Verdi
     """Look for an order; `ops` are of one object, without those that failed.
 
     Raises:
-        Undecided: after `limit` states.
+        UndecidedError: after `limit` states.
     """
     search = _Search(ops)
     state = model.initial()
@@ -102,7 +102,7 @@ def find_order(ops: Sequence[Op], model: Model[S], limit: int = _LIMIT) -> Verdi
                 continue
             done |= 1 << number
             if len(seen) >= limit:
-                raise Undecided(f"{len(seen)} states of {len(ops)} ops")
+                raise UndecidedError(f"{len(seen)} states of {len(ops)} ops")
             seen.add((done, after))
             while done >> first & 1 and first < len(search.sure):
                 first += 1

@@ -18,7 +18,7 @@ __all__ = ["Held", "Lock", "Register", "Version"]
 
 
 class Version(NamedTuple):
-    """A key: its value, None when it is not there; and the highest index it is known to have had."""
+    """A key: its value, None when it is not there; the highest index it is known to have had."""
 
     value: str | None
     floor: int
@@ -66,7 +66,7 @@ class Held(NamedTuple):
     """A lock: who holds it, how many have, the sessions that ended, and what it guards."""
 
     holder: str
-    count: int
+    holdings: int
     ended: frozenset[str]
     data: str | None
 
@@ -85,7 +85,7 @@ class Lock:
         holds = state.holder == op.session
         match op.kind:
             case "look":
-                same = (op.session, op.lock_index) == (state.holder, state.count)
+                same = (op.session, op.lock_index) == (state.holder, state.holdings)
                 return state if same else None
             case "data":
                 return state if op.value == state.data else None
@@ -97,7 +97,7 @@ class Lock:
                     return None
                 if holds:
                     return None if op.outcome == UNKNOWN else state
-                return state._replace(holder=op.session, count=state.count + 1)
+                return state._replace(holder=op.session, holdings=state.holdings + 1)
             case "release":
                 return state._replace(holder="") if holds else None
             case "fenced":

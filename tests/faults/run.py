@@ -79,11 +79,8 @@ def run(plan: Plan, say: Say) -> Result:
             try:
                 _run(result, place, servers, say)
             finally:
-                result.logs = {
-                    server.name: server.log.read_bytes()
-                    for server in servers
-                    if server.log.exists()
-                }
+                logs = [server for server in servers if server.log.exists()]
+                result.logs = {server.name: server.log.read_bytes() for server in logs}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     started = time.monotonic()

@@ -31,10 +31,10 @@ class SmallDisk:
 
     def fill(self) -> None:
         for block in (1 << 20, 1 << 12):
-            with open(self.folder / "filler", "ab", buffering=0) as filler:
-                with contextlib.suppress(OSError):
-                    while filler.write(bytes(block)):
-                        pass
+            filler = open(self.folder / "filler", "ab", buffering=0)  # noqa: SIM115
+            with filler, contextlib.suppress(OSError):
+                while filler.write(bytes(block)):
+                    pass
 
     def free(self) -> None:
         (self.folder / "filler").unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tests.faults.history import FAIL, OK, UNKNOWN
 
-__all__ = ["Lost", "NotSent", "Reply", "Speaker", "outcome_of"]
+__all__ = ["LostError", "NotSentError", "Reply", "Speaker", "outcome_of"]
 
 _REFUSALS = (
     b"No cluster leader",
@@ -28,11 +28,11 @@ _REFUSALS = (
 """What servers say when a request was certainly not carried out."""
 
 
-class NotSent(Exception):
+class NotSentError(Exception):
     """No connection: nothing of the request reached the server."""
 
 
-class Lost(Exception):
+class LostError(Exception):
     """Sent, and no answer: it may have been carried out, or be carried out later."""
 
 
@@ -71,8 +71,8 @@ class Speaker:
         """The answer of the server at `host:port`.
 
         Raises:
-            NotSent: it was not sent.
-            Lost: it was, and was not answered.
+            NotSentError: it was not sent.
+            LostError: it was, and was not answered.
         """
         kept = self._kept.pop(address, None)
         if kept is not None and kept[0].at_eof():
@@ -88,7 +88,7 @@ class Speaker:
                 reply = await _reply(reader)
         except (OSError, EOFError, ValueError, TimeoutError) as error:
             writer.close()
-            raise Lost(type(error).__name__) from error
+            raise LostError(type(error).__name__) from error
         except BaseException:
             writer.close()
             raise
@@ -104,7 +104,7 @@ class Speaker:
             async with asyncio.timeout(self._timeout_s / 4):
                 return await asyncio.open_connection(host, int(port), limit=1 << 24)
         except (OSError, TimeoutError) as error:
-            raise NotSent(type(error).__name__) from error
+            raise NotSentError(type(error).__name__) from error
 
     async def close(self) -> None:
         kept, self._kept = list(self._kept.values()), {}
