@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from base64 import b64decode
@@ -15,7 +16,6 @@ from tests.faults.speaking import LostError, NotSentError, Speaker
 
 __all__ = ["all_answer", "read_all"]
 
-_CONVERGE_S = 30.0
 _ASK_S = 5.0
 
 
@@ -49,10 +49,10 @@ async def _answers(address: str, deadline: float) -> str:
     return error or "no answer"
 
 
-async def read_all(desk: Desk) -> list[Violation]:
+async def read_all(desk: Desk, settle_s: float) -> list[Violation]:
     """Add to the history what is read of every key, consistently, through each server.
 
-    Then the memory of each server must come to be the same.
+    Then the memory of each server must come to be the same within `settle_s`.
     """
     found: list[Violation] = []
     kinds = {key: is_lock(ops) for key, ops in desk.history.by_key().items()}
@@ -75,9 +75,10 @@ async def read_all(desk: Desk) -> list[Violation]:
                 row = rows.get(f"{key}/data" if lock else key, {})
                 op.value, op.index = row.get("Value"), row.get("ModifyIndex", 0)
                 desk.history.add(op)
-        for target in desk.targets:
-            if not await _comes_to(speaker, target.http, rows):
-                sentence = f"the memory of {target.name} is another one after {_CONVERGE_S:.0f} s"
+        waits = (_comes_to(target.http, rows, settle_s) for target in desk.targets)
+        for target, same in zip(desk.targets, await asyncio.gather(*waits), strict=True):
+            if not same:
+                sentence = f"the memory of {target.name} is another one after {settle_s:.0f} s"
                 found.append(Violation("recovery", "-", sentence))
     finally:
         await speaker.close()
@@ -94,16 +95,19 @@ async def _rows(speaker: Speaker, address: str, mode: str) -> dict[str, Any]:
     return rows
 
 
-async def _comes_to(speaker: Speaker, address: str, rows: dict[str, Any]) -> bool:
+async def _comes_to(address: str, rows: dict[str, Any], settle_s: float) -> bool:
     """Whether its own memory comes to hold these values; holders of locks may still end."""
     wanted = {key: row["Value"] for key, row in rows.items()}
-    deadline = time.monotonic() + _CONVERGE_S
-    while time.monotonic() < deadline:
-        try:
-            own = await _rows(speaker, address, "stale")
-        except (LostError, NotSentError, ValueError):
-            own = {}
-        if {key: row["Value"] for key, row in own.items()} == wanted:
-            return True
-        await asyncio.sleep(0.3)
+    deadline = time.monotonic() + settle_s
+    speaker = Speaker(_ASK_S)
+    try:
+        while time.monotonic() < deadline:
+            own: dict[str, Any] = {}
+            with contextlib.suppress(LostError, NotSentError, ValueError):
+                own = await _rows(speaker, address, "stale")
+            if {key: row["Value"] for key, row in own.items()} == wanted:
+                return True
+            await asyncio.sleep(0.3)
+    finally:
+        await speaker.close()
     return False

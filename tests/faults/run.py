@@ -40,6 +40,8 @@ class Plan:
     faults: Sequence[str]
     modes: Sequence[str] = ("", "consistent")
     plain: bool = False
+    settle_s: float = 30.0
+    """How long the servers have in the end to become the same."""
 
 
 @dataclass
@@ -133,4 +135,4 @@ def _recover(result: Result, crowd: Crowd, servers: list[Server]) -> None:
     while time.monotonic() < calm:
         time.sleep(0.05)
     crowd.stop()
-    result.violations += crowd.do(read_all(crowd.desk))
+    result.violations += crowd.do(read_all(crowd.desk, result.plan.settle_s))

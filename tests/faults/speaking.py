@@ -18,6 +18,7 @@ _REFUSALS = (
     b"nothing was written",
     b"another server leads",
     b"node is not the leader",
+    b"rpc error getting client",
     b"cannot write to",
     b"No known Consul servers",
     b"invalid session",
