@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -69,8 +70,14 @@ def _report(result: Result, options: argparse.Namespace) -> None:
     print(f"\nkept in {place}; again with --seed {result.plan.seed}", flush=True)
 
 
+def _end(number: int, _: object) -> None:
+    """Whoever is told to end takes the servers and namespaces along."""
+    sys.exit(128 + number)
+
+
 def main() -> int:
     options = _options()
+    signal.signal(signal.SIGTERM, _end)
     if options.check is not None:
         return _check(options.check)
     results: list[Result] = []

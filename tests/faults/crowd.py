@@ -80,11 +80,15 @@ class Crowd:
         await asyncio.gather(*self._tasks)
 
     def close(self) -> None:
+        self.do(self._cancel())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
+
+    async def _cancel(self) -> None:
         for task in self._tasks:
             task.cancel()
-        self._loop.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def leader(self) -> str:
         """The address of the leader as most see it; empty when nobody says."""

@@ -85,7 +85,8 @@ def _what(op: Op) -> str:
         if op.kind == "look":
             words.append(f"LockIndex {op.lock_index}")
         elif op.kind == "get":
-            words.append(f"ModifyIndex {op.index} X-Consul-Index {op.seen_index}")
+            words.append(f"ModifyIndex {op.index}")
+            words += [f"X-Consul-Index {op.seen_index}"] if op.seen_index else []
         return " ".join(words)
     if op.kind == "cas":
         words.append(f"{op.expected or 'nothing'} ->")

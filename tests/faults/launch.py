@@ -6,17 +6,36 @@ to a command; to add one write it, and a row in `KINDS`.
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.faults.lock_clients import TTL_S
-from tests.processes import FAIRLEAD, consul_binary
+from tests.processes import FAIRLEAD, consul_binary, peer
 
-__all__ = ["KINDS", "PORT", "Launcher"]
+__all__ = ["KINDS", "PORT", "Cluster"]
 
 PORT = 8500
 Launcher = Callable[[int, Sequence[str], Path], list[str]]
 _TTL_MIN = f'-hcl=session_ttl_min = "{TTL_S:.0f}s"'
+
+
+class Cluster(NamedTuple):
+    """How a server is started, how many there are, and whether they start an etcd each."""
+
+    command: Launcher
+    servers: int
+    etcd: bool = False
+
+    def search_path(self) -> str:
+        """`PATH`, with an etcd on it where one is needed and can be had."""
+        path = os.environ["PATH"]
+        if not self.etcd or shutil.which("etcd"):
+            return path
+        etcd = peer("etcd")
+        return f"{Path(etcd).parent}:{path}" if etcd else path
 
 
 def _flags(number: int, addresses: Sequence[str], data: Path) -> list[str]:
@@ -59,10 +78,10 @@ def one(number: int, addresses: Sequence[str], data: Path) -> list[str]:
     return strangers(number, addresses, data)
 
 
-KINDS: dict[str, tuple[Launcher, int]] = {
-    "fairlead": (fairlead, 3),
-    "consul": (consul, 3),
-    "strangers": (strangers, 3),
-    "one": (one, 1),
+KINDS: dict[str, Cluster] = {
+    "fairlead": Cluster(fairlead, 3, etcd=True),
+    "consul": Cluster(consul, 3),
+    "strangers": Cluster(strangers, 3),
+    "one": Cluster(one, 1),
 }
-"""By the name on the command line: how a server is started, and how many there are."""
+"""By the name on the command line."""

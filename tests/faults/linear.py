@@ -20,7 +20,7 @@ from tests.faults.history import UNKNOWN, Op
 __all__ = ["Model", "UndecidedError", "Verdict", "find_order"]
 
 S = TypeVar("S", bound=Hashable)
-_LIMIT = 1_000_000
+_LIMIT = 300_000
 
 
 class Model(Protocol[S]):

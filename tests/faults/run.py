@@ -68,14 +68,14 @@ def run(plan: Plan, say: Say) -> Result:
         RuntimeError: the servers did not start.
     """
     folder = Path(tempfile.mkdtemp(prefix="fairlead-faults-"))
-    launcher, count = KINDS[plan.servers]
+    cluster = KINDS[plan.servers]
     result = Result(plan)
     try:
         with contextlib.ExitStack() as stack:
-            place = place_in(folder, count, plain=plan.plain)
+            place = place_in(folder, cluster.servers, plain=plan.plain)
             stack.callback(place.close)
             result.place = place.what
-            servers = [Server(number, place, launcher, folder) for number in range(count)]
+            servers = [Server(number, place, cluster, folder) for number in range(cluster.servers)]
             for server in servers:
                 stack.callback(server.close)
             try:

@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.faults.launch import PORT, Launcher
+from tests.faults.launch import PORT, Cluster
 from tests.faults.places import Place
 
 __all__ = ["Server", "SmallDisk"]
@@ -47,7 +47,7 @@ class SmallDisk:
 class Server:
     """One of them. `incarnation` counts its starts."""
 
-    def __init__(self, number: int, place: Place, launcher: Launcher, folder: Path) -> None:
+    def __init__(self, number: int, place: Place, cluster: Cluster, folder: Path) -> None:
         self.number = number
         self.name = f"s{number + 1}"
         self.address = place.addresses[number]
@@ -60,14 +60,15 @@ class Server:
         self.disk = SmallDisk(folder / self.name)
         self._place = place
         data = self.disk.folder / "data"
-        self._command = [*place.prefix(number), *launcher(number, place.addresses, data)]
+        self._command = [*place.prefix(number), *cluster.command(number, place.addresses, data)]
         self._process: subprocess.Popen[bytes] | None = None
         self._died = 0.0
+        self._path = cluster.search_path()
 
     def start(self) -> None:
         self.wanted = True
         self.incarnation += 1
-        environment = self._place.environment(self.number)
+        environment = {**self._place.environment(self.number), "PATH": self._path}
         with open(self.log, "ab") as log:
             log.write(f"===== start {self.incarnation}\n".encode())
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=environment)
