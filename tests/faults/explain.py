@@ -34,8 +34,8 @@ def shortened(ops: Sequence[Op], model: Lock | Register) -> list[Op]:
     for op in list(few):
         looks = op.kind in _OBSERVERS or (op.outcome == OK and not op.done)
         without = [one for one in few if one is not op]
-        # Without an op that may never have been done there are fewer explanations, not more;
-        # only when its value was never seen it is of no use to the reader.
+        # An op that may never have been done could be what explains an answer, as a reader sees
+        # it: only one whose value is in no other op can go.
         unseen = op.outcome == UNKNOWN and not any(_refers(one, op) for one in without)
         if (looks or unseen) and _is_wrong(without, model):
             few = without
@@ -45,7 +45,7 @@ def shortened(ops: Sequence[Op], model: Lock | Register) -> list[Op]:
 def _refers(one: Op, write: Op) -> bool:
     if write.kind == "expire":
         return one.session == write.session
-    return write.value is not None and write.value in (one.value, one.expected)
+    return write.value is None or write.value in (one.value, one.expected)
 
 
 def _until(ops: Sequence[Op], moment: float) -> list[Op]:
