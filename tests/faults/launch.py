@@ -7,6 +7,7 @@ to a command; to add one write it, and a row in `KINDS`.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -58,6 +59,42 @@ def fairlead(number: int, addresses: Sequence[str], data: Path) -> list[str]:
     return [*FAIRLEAD, "agent", *_flags(number, addresses, data), expect, *joins]
 
 
+_BESIDE = """
+mkdir -p {data}
+(
+  flock -n 9 || exit 0  # the one of an earlier start lives on
+  while :; do
+    etcd --name s{name} --data-dir {data}/etcd --log-level error \
+      --listen-peer-urls {peer} --initial-advertise-peer-urls {peer} \
+      --listen-client-urls {own} --advertise-client-urls {own} \
+      --initial-cluster {members} --initial-cluster-token faults
+    sleep 1
+  done
+) 9>{data}/etcd.lock &
+exec {agent}
+"""
+
+
+def beside_etcd(number: int, addresses: Sequence[str], data: Path) -> list[str]:
+    """Fairlead's servers with an etcd on each machine that is run by somebody else."""
+    members = [f"s{n + 1}=http://{address}:2380" for n, address in enumerate(addresses)]
+    # Its own member first: the others are for when that one does not answer.
+    nearest = [addresses[number], *(one for one in addresses if one != addresses[number])]
+    engine = ",".join(f"{address}:2379" for address in nearest)
+    flags = _flags(number, addresses, data / "agent")
+    agent = [*FAIRLEAD, "agent", *flags, f'-hcl=engine = "etcd:{engine}"']
+    agent += [f"-retry-join={address}" for address in addresses]
+    script = _BESIDE.format(
+        name=number + 1,
+        data=data,
+        peer=f"http://{addresses[number]}:2380",
+        own=f"http://{addresses[number]}:2379",
+        members=",".join(members),
+        agent=shlex.join(agent),
+    )
+    return ["bash", "-c", script]
+
+
 def consul(number: int, addresses: Sequence[str], data: Path) -> list[str]:
     binary = consul_binary()
     if binary is None:
@@ -80,6 +117,7 @@ def one(number: int, addresses: Sequence[str], data: Path) -> list[str]:
 
 KINDS: dict[str, Cluster] = {
     "fairlead": Cluster(fairlead, 3, etcd=True),
+    "beside-etcd": Cluster(beside_etcd, 3, etcd=True),
     "consul": Cluster(consul, 3),
     "strangers": Cluster(strangers, 3),
     "one": Cluster(one, 1),
