@@ -237,7 +237,11 @@ class Storm:
         fault = KINDS[name](victim, other, self._cables, clients)
         fault.strike()
         self.struck[name] += 1
-        ends = min(time.monotonic() + self._chance.uniform(*fault.seconds), until)
+        # Short ones are more frequent: leases and elections take seconds, and what heals while
+        # they are under way finds most.
+        shortest, longest = fault.seconds
+        seconds = shortest + (longest - shortest) * self._chance.random() ** 2
+        ends = min(time.monotonic() + seconds, until)
         self._active.append((ends, name, fault))
         role = "leader" if victim in aimed else "follower"
         self.diary.append(f"{now:9.4f} {name} {victim.name} ({role}) other={other.name}")
