@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tests.faults.places import Cables
-from tests.faults.servers import Server
+from tests.faults.servers import Server, Whom
 
 __all__ = ["KINDS", "Fault", "Storm", "possible"]
 
@@ -62,19 +62,37 @@ class Pause(Fault):
     """SIGSTOP of the server's process: it goes on later as if no time had passed."""
 
     seconds = (1.0, 10.0)
-    all_of_it = False
+    whom = Whom.SERVER
 
     def strike(self) -> None:
-        self.victim.signal(signal.SIGSTOP, all_of_it=self.all_of_it)
+        self.victim.signal(signal.SIGSTOP, self.whom)
 
     def heal(self) -> None:
-        self.victim.signal(signal.SIGCONT, all_of_it=self.all_of_it)
+        self.victim.signal(signal.SIGCONT, self.whom)
 
 
 class Freeze(Pause):
     """SIGSTOP of all there is on its machine."""
 
-    all_of_it = True
+    whom = Whom.ALL
+
+
+class Stall(Pause):
+    """SIGSTOP of its etcd: what was sent to it is carried out later."""
+
+    whom = Whom.ETCD
+
+
+class Orphan(Fault):
+    """kill -9 of its etcd, which whoever runs it starts again."""
+
+    seconds = (1.0, 5.0)
+
+    def strike(self) -> None:
+        self.victim.signal(signal.SIGKILL, Whom.ETCD)
+
+    def heal(self) -> None:
+        pass
 
 
 class Partition(Fault):
@@ -157,6 +175,8 @@ KINDS: dict[str, type[Fault]] = {
     "crash": Crash,
     "pause": Pause,
     "freeze": Freeze,
+    "stall": Stall,
+    "orphan": Orphan,
     "cut": Cut,
     "half": Half,
     "one-way": OneWay,
@@ -173,6 +193,8 @@ def possible(servers: Sequence[Server], cables: Cables | None) -> dict[str, str]
             reasons[name] = "needs network namespaces"
         elif len(servers) < 2:
             reasons[name] = "needs several servers"
+    if not all(server.has_etcd for server in servers):
+        reasons["stall"] = reasons["orphan"] = "these servers have no etcd"
     disk = next((server.disk.why_not for server in servers if server.disk.why_not), "")
     reasons["disk"] = disk
     return reasons

@@ -7,16 +7,25 @@ import os
 import signal
 import subprocess
 import time
+from enum import Enum
 from pathlib import Path
 
 from tests.faults.launch import PORT, Cluster
 from tests.faults.places import Place
 
-__all__ = ["Server", "SmallDisk"]
+__all__ = ["Server", "SmallDisk", "Whom"]
 
 _DISK_BYTES = 384 * 1024 * 1024
 """etcd sets 128 MB aside before it has written anything."""
 _RESTART_S = 1.0
+
+
+class Whom(Enum):
+    """Which processes of a server."""
+
+    SERVER = "its own"
+    ETCD = "the etcd beside it"
+    ALL = "both"
 
 
 class SmallDisk:
@@ -56,6 +65,7 @@ class Server:
         self.deaths = 0
         """How often it ended without being told to."""
         self.wanted = False
+        self.has_etcd = cluster.etcd
         self.log = folder / f"{self.name}.log"
         self.disk = SmallDisk(folder / self.name)
         self._place = place
@@ -77,15 +87,18 @@ class Server:
         """As `kill -9` of its process does, or as a power failure of its machine."""
         self.wanted = False
         if all_of_it:
-            self.signal(signal.SIGKILL, all_of_it=True)
+            self.signal(signal.SIGKILL, Whom.ALL)
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
-    def signal(self, number: signal.Signals, *, all_of_it: bool) -> None:
-        """To its process, or also to those it has started."""
+    def signal(self, number: signal.Signals, whom: Whom) -> None:
         assert self._process is not None
-        pids = self._place.processes(self.number) if all_of_it else [self._process.pid]
+        pids = [self._process.pid]
+        if whom is not Whom.SERVER:
+            pids = self._place.processes(self.number)
+        if whom is Whom.ETCD:
+            pids = [pid for pid in pids if _name_of(pid) == "etcd"]
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
@@ -104,3 +117,10 @@ class Server:
     def close(self) -> None:
         self.kill(all_of_it=True)
         self.disk.remove()
+
+
+def _name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
