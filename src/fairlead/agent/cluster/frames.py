@@ -12,7 +12,7 @@ frame in parts.
     server  Answer [Part...] | Result | Failed | Pulse | Left
 
 A server that follows is a client of the one that leads; it sends Confirm, Enlist,
-Depart and Report besides. Between servers of different datacenters both send
+Depart and Report besides, and hears Applied. Between servers of different datacenters both send
 `Roster`, and whoever logged in `Execute`.
 
 Servers that look for each other say `Gather` instead of `Login`, once, and hear
@@ -38,6 +38,7 @@ __all__ = [
     "PART_BYTES",
     "VERSION",
     "Answer",
+    "Applied",
     "Ask",
     "Beat",
     "BrokenFrameError",
@@ -228,10 +229,20 @@ class Left(Struct, frozen=True, array_like=True, tag=16):
 
 
 class Confirm(Struct, frozen=True, array_like=True, tag=40):
-    """Answer with the index that a read must have seen; `quorum`: a majority is asked first."""
+    """Answer with the index that a read must have seen, once it is `seen` at least.
+
+    `quorum`: a majority is asked first.
+    """
 
     id: int
     quorum: bool
+    seen: int
+
+
+class Applied(Struct, frozen=True, array_like=True, tag=44):
+    """The leader's memory has that index: followers may show it."""
+
+    index: int
 
 
 class Enlist(Struct, frozen=True, array_like=True, tag=41):
@@ -306,6 +317,7 @@ Frame: TypeAlias = (
     | Pulse
     | Leave
     | Left
+    | Applied
     | Confirm
     | Enlist
     | Depart

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import Awaitable
 
@@ -29,6 +30,7 @@ log = logging.getLogger("agent.server")
 
 _LONGEST_PAUSE_S = 0.5
 _TICK_S = 0.05
+_SEEN_S = 1.0
 
 
 class LeaderLink(Link):
@@ -39,6 +41,8 @@ class LeaderLink(Link):
         self._following = following
         self._leader: Leader | None = None
         self._aimed = asyncio.Event()
+        following.hears_leader = lambda: self.is_up
+        self._handlers[frames.Applied] = lambda frame: following.leader_has(frame.index)
 
     def aim(self, leader: Leader | None) -> None:
         """Link to that server from now on; None for none."""
@@ -52,6 +56,7 @@ class LeaderLink(Link):
 
     def closed(self, channel: Channel, reason: str) -> None:
         super().closed(channel, reason)
+        self._following.leader_lost()
         self._hold_no_more()
 
     def _hold_no_more(self) -> None:
@@ -162,23 +167,31 @@ class Leadership:
         while True:
             try:
                 if self._store.may_answer:
-                    return await self.own_index(quorum=quorum)
+                    return await self.own_index(quorum=quorum, seen=0)
                 if self.link.is_up:
-                    answer = await self.link.call(
-                        lambda call: frames.Confirm(call, quorum), is_read=True
-                    )
+                    seen = self._store.state.index
+                    confirm = functools.partial(frames.Confirm, quorum=quorum, seen=seen)
+                    answer = await self.link.call(confirm, is_read=True)
                     if isinstance(answer, frames.Result):
                         return int(frames.decode_value(answer.value, int))
             except UnavailableError as error:
                 log.debug("a read is not confirmed yet: why=%s", error)
             await self._anything()
 
-    async def own_index(self, *, quorum: bool) -> int:
+    async def own_index(self, *, quorum: bool, seen: int) -> int:
         """The index that a read must have seen, as this server knows when it leads.
 
+        Whoever asks has `seen` that index: it is waited for, so that nobody sees less after.
+
         Raises:
-            UnavailableError: it does not.
+            UnavailableError: it does not lead, or has not so much.
         """
+        if self._store.state.index < seen:
+            try:
+                async with asyncio.timeout(_SEEN_S):
+                    await self._following.reached(seen)
+            except TimeoutError as error:
+                raise DeposedError(NO_LEADER) from error
         if quorum:
             await self._following.barrier()
         if not self._store.may_answer:

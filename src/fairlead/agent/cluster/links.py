@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 
+from fairlead.agent.cluster import frames
 from fairlead.agent.cluster.channel import Channel
 from fairlead.agent.cluster.contracts import Admit, Edge, Members, Names
 from fairlead.agent.cluster.frames import VERSION as FRAMES_VERSION
@@ -60,6 +61,7 @@ class Links:
         self.relayed: RelayedMembership | None = None
         if leadership is not None:
             self.relayed = RelayedMembership(store, leadership, self.membership)
+            store.applied = self._tell_applied
         self.positions = Positions(store, self.registry, clock, node.node)
         self.edge: Edge | None = None
         self.names: Names | None = None
@@ -69,6 +71,7 @@ class Links:
         self._servers: tuple[int, list[str]] = (-1, [])
         self.by_name: dict[str, ServedLink] = {}
         self._open: set[ServedLink] = set()
+        self._followers: set[ServedLink] = set()
         self._listeners: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -160,8 +163,20 @@ class Links:
         if old is not None and old is not link:
             old.replaced()
 
+    def follows(self, link: ServedLink) -> None:
+        """A server is at the other end: it hears how far this one is."""
+        self._followers.add(link)
+        link.send(frames.Applied(self.store.state.index))
+
+    def _tell_applied(self, index: int) -> None:
+        """Let the servers that follow know how far this one is."""
+        frame = frames.Applied(index)
+        for link in self._followers:
+            link.send(frame)
+
     def closed(self, link: ServedLink) -> None:
         self._open.discard(link)
+        self._followers.discard(link)
         if link.is_in:
             key = node_key(link.node.node)
             if self.by_name.get(key) is link:

@@ -143,6 +143,8 @@ class ServedLink:
         links.entered(self)
         own = secret.proof(links.key, secret.SERVER, login.nonce, self._nonce)
         self._channel.send(frames.Welcome(own, links.servers, self._interval_ns()))
+        if login.tags.get("role") == "consul":
+            links.follows(self)
 
     def _refusal(self, login: frames.Login) -> str:
         links = self._links

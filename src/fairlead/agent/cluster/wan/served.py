@@ -153,6 +153,9 @@ class WanLinks(Links):
     def hello(self, nonce: bytes) -> frames.Hello:
         return frames.Hello(frames.VERSION, f"{self.node.node}.{self.node.datacenter}", nonce)
 
+    def follows(self, link: ServedLink) -> None:
+        """Nobody does: each datacenter has a leader of its own."""
+
     def entered(self, link: ServedLink) -> None:
         key = node_key(f"{link.node.node}.{link.node.datacenter}")
         old, self.by_name[key] = self.by_name.get(key), link
