@@ -138,7 +138,8 @@ class ServerCluster:
 
     def opening(self) -> list[Command]:
         """What is decided first when this server takes the lead."""
-        return [MemberSet(self._own_member())]
+        revival = self.links.membership.revival(self._node)
+        return [MemberSet(self._own_member()), *revival]
 
     async def members(self) -> list[MemberRow]:
         own = self._own_member()

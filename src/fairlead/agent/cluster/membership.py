@@ -74,6 +74,9 @@ class Membership:
         soon = now + int(START_S * SECOND_NS)
         state = self._store.state
         for key, member in state.members.rows.items():
+            if key == self._own_key:
+                # Nobody hears it beat, and yet it lives.
+                continue
             if member.status == ALIVE:
                 self._deadlines[key] = soon
             else:
@@ -91,6 +94,13 @@ class Membership:
     def interval_s(self) -> float:
         """How often agents are to be heard of now."""
         return heartbeats.interval_s(self.alive)
+
+    def revival(self, node: NodeRow) -> list[Command]:
+        """This server leads: whoever led before may have taken it for dead."""
+        check = self._store.state.checks.rows.get(check_key(node.node, _SERF_HEALTH))
+        if check is None or check.status == _PASSING:
+            return []
+        return [CatalogRegister(node, [_health(True)], now_ns=self._clock.now_ns())]
 
     # ---------------------------------------------------------------- what links report
 
