@@ -31,11 +31,11 @@ class Heart:
         self._pace(interval_ns)
         self._heard_ns = self._clock.monotonic_ns()
 
-    def beat(self) -> Beat:
+    def beat(self, index: int = 0) -> Beat:
         """The next one, sent now."""
         self._number += 1
         self._sent_ns = self._clock.monotonic_ns()
-        return Beat(self._number, self._rtt_ns, self.vivaldi.position)
+        return Beat(self._number, self._rtt_ns, self.vivaldi.position, index)
 
     def hear(self, pulse: Pulse, server: str) -> None:
         """The answer to one."""

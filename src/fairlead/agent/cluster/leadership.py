@@ -97,6 +97,7 @@ class Leadership:
         self._following = store.following
         self.link = LeaderLink(identity, clock, key, self._following)
         self.link.heard = self._following.heard
+        self.link.index = lambda: store.state.index
         self._asking: dict[bool, list[asyncio.Future[None]]] = {False: [], True: []}
         self._tasks: set[asyncio.Task[None]] = set()
         self._news: asyncio.Task[None] | None = None

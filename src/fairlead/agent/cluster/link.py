@@ -69,6 +69,8 @@ class Link:
         self._leaving: asyncio.Future[None] | None = None
         self._is_going = False
         self._heart = Heart(clock)
+        # What a server's memory has, for the one that leads.
+        self.index: Callable[[], int] = lambda: 0
         self._pulse: asyncio.Future[None] | None = None
         self._handlers: dict[type, Callable[[Any], None]] = {
             frames.Answer: self._calls.heard,
@@ -343,7 +345,7 @@ class Link:
     def send_beat(self) -> None:
         """Say that this agent lives."""
         if self.is_up:
-            self.send(self._heart.beat())
+            self.send(self._heart.beat(self.index()))
 
     async def beat(self) -> None:
         """Send one heartbeat and wait until the server has heard it.
