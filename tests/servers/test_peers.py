@@ -152,3 +152,35 @@ def test_on_an_etcd_of_others_only_the_server_is_forgotten(tmp_path: Path, etcd:
 
 def _is_removed(server: Any, peer_id: str) -> bool:
     return remove(server, f"id={peer_id}")[0] == 200
+
+
+def test_a_server_of_another_name_replaces_one_that_is_lost(cluster: Supervised) -> None:
+    lost, other = cluster.followers
+    lost.kill()
+    eventually(lambda: health(other)[0] == 429, "it is missed")
+    eventually(lambda: _status(other, lost.name) == "failed", "it counts as failed")
+    fourth = cluster.add(4)
+    assert peers(fourth).keys() == {"s1", "s2", "s3", "s4"} - {lost.name}
+    eventually(lambda: _members(fourth) == peers(fourth).keys(), "the lost one is forgotten")
+    assert health(fourth)[:2] == (200, 1)
+
+
+def test_autopilot_s_configuration_is_the_same_at_every_server(cluster: Supervised) -> None:
+    other = cluster.followers[1]
+    address = f"{other.address}:{other.port}"
+    off = run(address, "operator", "autopilot", "set-config", "-cleanup-dead-servers=false")
+    assert off.stdout == "Configuration updated!\n"
+    for server in cluster.servers:
+        answer = ask(server, "GET", "/v1/operator/autopilot/configuration")
+        assert answer.json["CleanupDeadServers"] is False
+        assert answer.json["MaxTrailingLogs"] == 250
+
+
+def _members(server: Any) -> set[str]:
+    return {row["Name"] for row in ask(server, "GET", "/v1/agent/members").json}
+
+
+def _status(server: Any, name: str) -> str:
+    answer = ask(server, "GET", "/v1/operator/autopilot/health")
+    status: str = {row["Name"]: row["SerfStatus"] for row in answer.json["Servers"]}[name]
+    return status

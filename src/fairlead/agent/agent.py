@@ -20,6 +20,7 @@ from fairlead.agent.duties import Duties
 from fairlead.agent.node import keep_registered, own_node
 from fairlead.agent.registrations import Registrations
 from fairlead.agent.registry import Registry
+from fairlead.agent.replaced import Replacements
 from fairlead.agent.server_rows import with_servers_of
 from fairlead.agent.session_timers import SessionTimers
 from fairlead.agent.tasks import Tasks
@@ -104,6 +105,9 @@ class Agent:
         """This server runs an etcd of its own: other servers come to it to be taken in."""
         self.supervisor = supervisor
         supervisor.keep(self._tasks, lambda: self.store.leads, self._fail)
+        replacements = Replacements(self)
+        supervisor.admission.make_room = replacements.make_room
+        self._tasks.start("replacements", replacements.run)
         if isinstance(self.cluster, ServerCluster):
             self.cluster.links.admit = supervisor.admission.admit
 

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from fairlead.agent.agent import Agent
 from fairlead.agent.cluster.cluster import ServerCluster
 from fairlead.agent.cluster.identity import is_server, server_address
 from fairlead.agent.servers import Server, servers
@@ -22,9 +21,10 @@ from fairlead.core.members import STATUS_NAMES
 from fairlead.errors import InvalidError, UnavailableError
 
 if TYPE_CHECKING:
+    from fairlead.agent.agent import Agent
     from fairlead.agent.etcd.members import Member
 
-__all__ = ["Peer", "peers", "remove_peer"]
+__all__ = ["Peer", "forget", "peers", "remove_peer"]
 
 log = logging.getLogger("agent.server")
 
@@ -96,6 +96,15 @@ async def remove_peer(agent: Agent, peer_id: str, address: str) -> None:
     if _lives(peer):
         name = peer.server.node or peer.server.address
         raise InvalidError(f'server "{name}" is alive: stop it first, with "fairlead leave" on it')
+    await forget(agent, peer)
+
+
+async def forget(agent: Agent, peer: Peer) -> None:
+    """Take its vote and its rows, whoever it is.
+
+    Raises:
+        UnavailableError: etcd does not remove it; it says why.
+    """
     if peer.member_id and agent.supervisor is not None:
         await agent.supervisor.members.remove(peer.member_id)
     cluster = agent.cluster

@@ -156,3 +156,20 @@ async def test_a_name_held_by_another_living_node_id_is_refused(tables: Tables) 
     await tables.join("c1", 1)
     with pytest.raises(InvalidError, match="is reserved by node"):
         await tables.join("c1", 2)
+
+
+async def test_the_server_that_leads_does_not_fail_for_its_own_silence(tables: Tables) -> None:
+    await tables.join("s1", 1)
+    tables.membership.load()
+    await tables.after(60)
+    assert tables.status("s1") == ALIVE
+
+
+async def test_a_server_that_was_taken_for_dead_is_well_when_it_leads(tables: Tables) -> None:
+    node = node_row("s1", 1)
+    critical = CheckRow("", "serfHealth", "Serf Health Status", "critical")
+    await tables.store.submit(CatalogRegister(node, [critical]))
+    for command in tables.membership.revival(node):
+        await tables.store.submit(command)
+    assert tables.store.state.checks.rows["s1\tserfhealth"].status == "passing"
+    assert tables.membership.revival(node) == []
