@@ -33,6 +33,8 @@ SAMPLES: list[frames.Frame] = [
     frames.Pulse(1, 10**9, ORIGIN, []),
     frames.Leave(),
     frames.Left(),
+    frames.Gather(1, b"n", b"p", b"v"),
+    frames.Gathered(b"p", b"v"),
 ]
 
 
