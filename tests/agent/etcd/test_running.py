@@ -220,9 +220,7 @@ async def test_a_server_whose_etcd_lost_its_data_stops_and_says_what_to_do(
     _, _, three = await servers.formed()
     await three.stop()
     shutil.rmtree(three.etcd_dir / "data")
-    with pytest.raises(
-        SettingsError, match="is older than what this server has"
-    ):
+    with pytest.raises(SettingsError, match="is older than what this server has"):
         await three.start()
 
 
