@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements-dev.lock pyproject.toml
 	@$(PYTHON) tools/make_venv.py $(VENV)
@@ -40,14 +40,23 @@ test-crash: $(READY) ## kill -9 a hundred times under load, count what was lost
 test-fuzz: $(READY) ## fuzz requests and configuration for ten minutes
 	@FAIRLEAD_FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest tests/fuzz -rs
 
+test-faults: $(READY) ## three servers under random faults for three minutes, every answer checked
+	@$(BIN)/python -m tests.faults $(FAULTS)
+
 bench: $(READY) ## Fairlead and, where it can be had, Consul under the same load; prints ratios
 	@$(BIN)/python -m bench
 
 bench-checks: $(READY) ## what 5 000 health checks cost one agent
 	@$(BIN)/python -m bench.checks
 
+bench-cluster: $(READY) ## three servers of each in turn: loads, leaders killed; in eight minutes
+	@$(BIN)/python -m bench.cluster
+
 bench-scale: $(READY) ## 1 000 agents with 10 000 services against one server, in two minutes
 	@$(BIN)/python -m bench.scale
+
+bench-prometheus: $(READY) ## how soon Prometheus follows a change in Fairlead, and in Consul
+	@$(BIN)/python -m bench.prometheus
 
 lock: ## pin the development requirements anew
 	@$(PYTHON) tools/make_venv.py --lock requirements-dev.lock
@@ -56,4 +65,5 @@ clean: ## remove what the targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup run test lint types fix conformance test-crash test-fuzz bench bench-checks bench-scale lock clean
+.PHONY: help setup run test lint types fix conformance test-crash test-faults test-fuzz bench bench-checks bench-cluster bench-scale bench-prometheus \
+        lock clean

@@ -9,11 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import peers, report, suite, wrk
+from bench import peers, report, suite
 from bench.disturbance import Disturbance
 from bench.errors import BenchError
 from bench.machine import describe
 from bench.million import MILLION
+from bench.packages import install
 from bench.rounds import say
 from bench.suite import NAMES, Plan
 
@@ -42,7 +43,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        wrk.install()
+        install("wrk")
         _raise_file_limit()
         return _run(options)
     except BenchError as error:

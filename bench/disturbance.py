@@ -8,19 +8,13 @@ In a container only its own processes are seen.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+
+from bench.processes import family, processes
 
 __all__ = ["Disturbance"]
 
 _KTHREADD = 2
-
-
-class _Process(NamedTuple):
-    pid: int
-    parent: int
-    ticks: int  # used by it, and by the children it has seen end
 
 
 class Disturbance:
@@ -42,14 +36,9 @@ def _total() -> int:
 def _others() -> int:
     """Ticks used by others; what an ended process used is its parent's, so that none are lost."""
     steal = _processors()[7]
-    processes = list(_processes())
-    ours = {os.getpid()}
-    # Parents mostly come first, being older; those that do not are found in a second pass.
-    for process in processes * 2:
-        if process.parent in ours:
-            ours.add(process.pid)
-    ours.add(_KTHREADD)
-    foreign = (each for each in processes if each.pid not in ours and each.parent != _KTHREADD)
+    everyone = list(processes())
+    ours = family(os.getpid(), everyone) | {_KTHREADD}
+    foreign = (each for each in everyone if each.pid not in ours and each.parent != _KTHREADD)
     return steal + sum(each.ticks for each in foreign)
 
 
@@ -57,13 +46,3 @@ def _processors() -> list[int]:
     """Ticks as user, nice, system, idle, iowait, irq, softirq, steal."""
     line = Path("/proc/stat").read_text().partition("\n")[0]
     return [int(ticks) for ticks in line.split()[1:9]]
-
-
-def _processes() -> Iterator[_Process]:
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            text = file.read_text()
-        except OSError:  # it has ended meanwhile
-            continue
-        fields = text.rpartition(")")[2].split()
-        yield _Process(int(file.parent.name), int(fields[1]), sum(map(int, fields[11:15])))

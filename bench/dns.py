@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,13 +12,13 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.figures import Figure, at_least
+from bench.packages import install
 from bench.peers import Mode, Peer
-from bench.rounds import in_turn, say
+from bench.rounds import in_turn
 from bench.server import Server, alone
 
-__all__ = ["install", "measure"]
+__all__ = ["measure"]
 
-_HOW = "dnsperf is needed: install the package dnsperf (apt-get install dnsperf)"
 _SERVICES = 1000
 _INSTANCES = 3
 _NODES = 100
@@ -35,33 +33,13 @@ _CODES = re.compile(r"^ *Response codes: +NOERROR \d+ \(100\.00%\)$", re.MULTILI
 _MOST_LOST_PERCENT = 1.0
 
 
-def install() -> None:
-    """Put dnsperf onto this machine if it is not there and we may.
-
-    Raises:
-        BenchError: it is not there and cannot be installed.
-    """
-    if shutil.which("dnsperf"):
-        return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise BenchError(_HOW)
-    say("installing dnsperf ...")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-qq", "-y", "dnsperf"]
-    for command in (install, ["apt-get", "update", "-qq"], install):
-        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
-        if shutil.which("dnsperf"):
-            return
-    raise BenchError(_HOW)
-
-
 def measure(peers: Sequence[Peer], rounds: int, seconds: int, folder: Path) -> list[Figure]:
     """Answers a second of each peer.
 
     Raises:
-        BenchError: a peer lost questions or answered them with errors.
+        BenchError: there is no dnsperf; a peer lost questions or answered them with errors.
     """
-    install()
+    install("dnsperf")
     folder.mkdir(parents=True)
     questions = folder / "questions.txt"
     questions.write_text(

@@ -78,7 +78,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
 def _number(value: float | None, unit: str) -> str:
     if value is None:
         return "-"
-    text = f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+    text = f"{value:,.0f}" if value >= 100 or not unit else f"{value:.1f}"
     return text.replace(",", " ") + unit
 
 

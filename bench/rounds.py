@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol, TypeVar
 
 from bench.disturbance import Disturbance
 
-__all__ = ["in_turn", "say"]
+__all__ = ["in_turn", "say", "undisturbed"]
 
 # A turn during which others used more of the processors than this is taken again ...
 _DISTURBED_SHARE = 0.1
@@ -40,19 +41,20 @@ def in_turn(
     for number in range(1, rounds + 1):
         for peer in peers:
             say(f"{what}: {peer.name}, round {number} of {rounds}")
-            reached[peer.name].append(_undisturbed(peer, measure))
+            reached[peer.name].append(undisturbed(partial(measure, peer)))
     return reached
 
 
-def _undisturbed(peer: T, measure: Callable[[T], R]) -> R:
+def undisturbed(measure: Callable[[], R], most: int = _ATTEMPTS) -> R:
+    """What was measured while others let us; after that many attempts, the best of them."""
     attempts: list[tuple[float, R]] = []
     while True:
         disturbance = Disturbance()
-        result = measure(peer)
+        result = measure()
         share = disturbance.share()
         attempts.append((share, result))
         if share <= _DISTURBED_SHARE:
             return result
-        if len(attempts) == _ATTEMPTS:
+        if len(attempts) == most:
             return min(attempts, key=lambda attempt: attempt[0])[1]
         say(f"  others used {share:.0%} of the processors: again")

@@ -8,11 +8,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.processes import family, processes
 
 __all__ = ["Answer", "Server", "alone"]
 
@@ -45,12 +46,14 @@ class Server:
         log: Path,
         dns_port: int = -1,
         link_port: int = -1,
+        host: str = "127.0.0.1",
     ) -> None:
         self.name = name
+        self.host = host
         self.port = port
         self.dns_port = dns_port
         self.link_port = link_port
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"http://{host}:{port}"
         self._command = list(command)
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,13 +73,24 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it takes writes."""
-        self._spawn()
+        self.spawn()
+        self.wait_until_writable()
+
+    def wait_until_writable(self) -> None:
+        """Raises: BenchError, when it ends or that does not come."""
         self._wait_for(lambda: self.ask("PUT", "/v1/kv/bench/ready", b"1").status, _START_S)
+
+    def spawn(self) -> None:
+        """Start it and wait for nothing."""
+        with open(self._log, "ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, start_new_session=True
+            )
 
     def start_for(self, path: str, limit_s: float) -> float:
         """Start it; the seconds until the first good answer to a GET of `path`."""
         started = time.perf_counter()
-        self._spawn()
+        self.spawn()
         self._wait_for(lambda: self.ask("GET", path).status, limit_s)
         return time.perf_counter() - started
 
@@ -85,6 +99,7 @@ class Server:
         process = self._process
         if process is None or process.poll() is not None:
             return
+        started = _started_by(process.pid)
         process.send_signal(signal.SIGCONT)
         process.terminate()
         try:
@@ -94,6 +109,15 @@ class Server:
         finally:
             process.kill()
             process.wait()
+            _kill(started)
+
+    def kill(self) -> None:
+        """End it, and whatever it started, as a power failure would (kill -9)."""
+        process = self._running()
+        started = _started_by(process.pid)
+        process.kill()
+        _kill(started)
+        process.wait()
 
     def pause(self) -> None:
         self._running().send_signal(signal.SIGSTOP)
@@ -105,7 +129,7 @@ class Server:
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
         """One request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
         try:
             connection.request(method, path, body)
             reply = connection.getresponse()
@@ -114,10 +138,9 @@ class Server:
             connection.close()
 
     def rss_mb(self) -> float:
-        """The memory it holds, in units of 1024 * 1024 bytes."""
-        status = Path(f"/proc/{self._running().pid}/status").read_text()
-        (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1]) / 1024
+        """The memory held by it and what it started, in units of 1024 * 1024 bytes."""
+        members = family(self._running().pid, list(processes()))
+        return sum(map(_rss_kb, members)) / 1024
 
     def settle(self) -> None:
         """Wait until it has nothing more to do, or for half a minute."""
@@ -129,10 +152,10 @@ class Server:
                 return
 
     def cpu_s(self) -> float:
-        """The time on a processor that it has used, the kernel's for it included."""
-        stat = Path(f"/proc/{self._running().pid}/stat").read_text()
-        fields = stat.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+        """The time on a processor that it has used, the kernel's and its children's included."""
+        everyone = list(processes())
+        members = family(self._running().pid, everyone)
+        return sum(each.ticks for each in everyone if each.pid in members) / _TICKS_PER_S
 
     # ---------------------------------------------------------------- the process
 
@@ -141,12 +164,6 @@ class Server:
         if process is None or process.poll() is not None:
             raise BenchError(f"{self.name} is not running: {self._last_words()}")
         return process
-
-    def _spawn(self) -> None:
-        with open(self._log, "ab") as log:
-            self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, start_new_session=True
-            )
 
     def _wait_for(self, status: Callable[[], int], limit_s: float) -> None:
         deadline = time.monotonic() + limit_s
@@ -163,6 +180,32 @@ class Server:
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").split("\n") if self._log.exists() else []
         return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _rss_kb(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # it has ended meanwhile
+        return 0
+    found = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(next(found, "VmRSS: 0").split()[1])
+
+
+def _started_by(pid: int) -> list[int]:
+    """Handles of the processes below one: a number may be another's by the time it is used."""
+    handles = []
+    for child in family(pid, list(processes())) - {pid}:
+        with suppress(ProcessLookupError):
+            handles.append(os.pidfd_open(child))
+    return handles
+
+
+def _kill(handles: list[int]) -> None:
+    """End them; who has ended by itself is well."""
+    for handle in handles:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        os.close(handle)
 
 
 @contextmanager

@@ -1,22 +1,19 @@
-"""wrk, the load generator: where it is, one run of it, and whether the run counts."""
+"""wrk, the load generator: one run of it, and whether the run counts."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.errors import BenchError
-from bench.rounds import say
 from bench.server import Server
 
-__all__ = ["Load", "Run", "install", "run"]
+__all__ = ["Load", "Run", "run", "run_spread"]
 
 _SCRIPTS = Path(__file__).resolve().parent
-_HOW = "wrk is needed: install the package wrk (apt-get install wrk)"
 # A request that takes longer counts as failed; wrk's own limit of 2 s is short for a busy disk.
 _TIMEOUT_S = 20
 _RATE = re.compile(r"^Requests/sec: +([\d.]+)$", re.MULTILINE)
@@ -39,45 +36,58 @@ class Run(NamedTuple):
     per_second: float
 
 
-def install() -> None:
-    """Put wrk onto this machine if it is not there and we may.
-
-    Raises:
-        BenchError: it is not there and cannot be installed.
-    """
-    if shutil.which("wrk"):
-        return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise BenchError(_HOW)
-    say("installing wrk ...")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-qq", "-y", "wrk"]
-    for command in (install, ["apt-get", "update", "-qq"], install):
-        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
-        if shutil.which("wrk"):
-            return
-    raise BenchError(_HOW)
-
-
 def run(server: Server, load: Load, seconds: int, salt: int) -> Run:
     """Load a server for some seconds; `salt` makes what a script writes unlike other runs'.
 
     Raises:
         BenchError: a request failed.
     """
-    threads = min(2, load.connections)
+    return _finish(server, _start(server, load, seconds, salt))
+
+
+def run_spread(servers: Sequence[Server], load: Load, seconds: int, salts: Iterator[int]) -> Run:
+    """Load several servers at once, each with its share of the connections.
+
+    Raises:
+        BenchError: a request failed.
+    """
+    share, more = divmod(load.connections, len(servers))
+    threads = 2 if len(servers) == 1 else 1
+    started: list[subprocess.Popen[str]] = []
+    try:
+        for number, server in enumerate(servers):
+            part = load._replace(connections=share + (number < more))
+            started.append(_start(server, part, seconds, next(salts), threads))
+        runs = [_finish(*each) for each in zip(servers, started, strict=True)]
+    finally:
+        for each in started:
+            each.kill()
+            each.wait()
+    return Run(sum(each.requests for each in runs), sum(each.per_second for each in runs))
+
+
+def _start(
+    server: Server, load: Load, seconds: int, salt: int, threads: int = 2
+) -> subprocess.Popen[str]:
+    threads = min(threads, load.connections)
     command = ["wrk", f"-t{threads}", f"-c{load.connections}", f"-d{seconds}s"]
     command.append(f"--timeout={_TIMEOUT_S}s")
     if load.script:
         command.append(f"--script={_SCRIPTS / load.script}")
     command += [server.url + load.path, "--", str(salt)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    failure = _FAILURE.search(done.stdout)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _finish(server: Server, process: subprocess.Popen[str]) -> Run:
+    try:
+        out, errors = process.communicate()
+    except BaseException:  # whoever waits was interrupted
+        process.kill()
+        raise
+    failure = _FAILURE.search(out)
     if failure:
         raise BenchError(f"{server.name}: {failure[1]}")
-    rate, count = _RATE.search(done.stdout), _COUNT.search(done.stdout)
-    if done.returncode or rate is None or count is None or not int(count[1]):
-        raise BenchError(
-            f"wrk failed on {server.name}: {(done.stderr or done.stdout).strip()[-200:]}"
-        )
+    rate, count = _RATE.search(out), _COUNT.search(out)
+    if process.returncode or rate is None or count is None or not int(count[1]):
+        raise BenchError(f"wrk failed on {server.name}: {(errors or out).strip()[-200:]}")
     return Run(int(count[1]), float(rate[1]))

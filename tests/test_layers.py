@@ -15,6 +15,8 @@ SOURCE = ROOT / "src" / "fairlead"
 LAYERS = {
     "version": 0,
     "errors": 0,
+    "b64": 0,
+    "data_dir": 0,
     "durations": 0,
     "clock": 0,
     "metrics": 0,
@@ -24,6 +26,7 @@ LAYERS = {
     "engines": 2,
     "watches": 2,
     "store": 2,
+    "following": 2,
     "client": 2,
     "locks": 2,
     "agent": 3,

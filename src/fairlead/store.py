@@ -5,6 +5,9 @@ engine commit the changes in one batch, lays them onto the state, wakes the
 readers concerned and only then answers. Commands that arrive while a commit is
 under way form the next batch.
 
+Of several servers with one engine only the one that leads decides; the memory of
+the others follows what it commits (`following.py`).
+
 Rule: knows commands, rows and indexes; not keys, services or HTTP.
 """
 
@@ -13,9 +16,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from fairlead.core import codec
 from fairlead.core.commands import Command
@@ -24,23 +28,27 @@ from fairlead.core.draft import Draft
 from fairlead.core.reads import Watch
 from fairlead.core.rows import MarkRow
 from fairlead.core.state import RESTORED, State
-from fairlead.engines import DAMAGED_HINT, Batch, Contents, Engine, StoredRow
-from fairlead.errors import InvalidError, SettingsError, UnavailableError
+from fairlead.engines import (
+    DAMAGED_HINT,
+    Batch,
+    Contents,
+    Engine,
+    Leader,
+    SharedEngine,
+    StoredRow,
+)
+from fairlead.errors import DeposedError, InvalidError, SettingsError, UnavailableError
+from fairlead.following import Contact, Following
 from fairlead.metrics import Metrics
 from fairlead.watches import Round, Watches
 
-__all__ = ["LEADING", "Contact", "Store"]
+__all__ = ["LEADING", "NO_LEADER", "Contact", "Store"]
+
+NO_LEADER = "No cluster leader"
 
 _SHOWN = 60
 _BATCH_LIMIT = 1024
 """Commands decided and committed at once: more would make the loop's other work wait."""
-
-
-class Contact(NamedTuple):
-    """How fresh this server's memory is: the leader's own is, always."""
-
-    known_leader: bool
-    age_ms: int
 
 
 LEADING = Contact(True, 0)
@@ -58,7 +66,13 @@ class Store:
         self._applied = metrics.counter("raft.apply")
         self.state = State()
         self.watches = Watches()
-        self.contact = LEADING
+        # Where several servers share the engine: its feed, by which this one leads or follows.
+        self.following = Following(self, engine) if isinstance(engine, SharedEngine) else None
+        self.leads = self.following is None
+        # What this server decides before all else when it takes the lead.
+        self.opening: Callable[[], list[Command]] = list
+        # Called with the index when the state has changed by what this server decided.
+        self.applied: Callable[[int], None] = lambda index: None
         self._pending: list[_Pending] = []
         self._wanted = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -70,25 +84,66 @@ class Store:
         Raises:
             SettingsError: it holds what this version cannot read.
         """
+        self.state = await self.load()
+        if self.following is not None:
+            self.following.start()
+        self._writer = asyncio.create_task(self._write(), name="store-writer")
+
+    async def load(self) -> State:
+        """The state as the engine holds it.
+
+        Raises:
+            SettingsError: it holds what this version cannot read.
+        """
         contents = await self.engine.load()
         try:
-            self.state = _state_of(contents)
+            return _state_of(contents)
         except InvalidError as error:
             place = self.engine.place
             raise SettingsError(f"cannot read {place}: {error}", hint=DAMAGED_HINT) from error
-        self._writer = asyncio.create_task(self._write(), name="store-writer")
 
     async def close(self) -> None:
         """Finish the batch under way, refuse the rest, and close the engine."""
+        if self.following is not None:
+            await self.following.stop()
         if self._writer is not None:
             async with self._turn:
                 self._writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._writer
-        for _, future in self._pending:
-            if not future.done():
-                future.set_exception(UnavailableError("the agent is stopping"))
+        self._refuse(UnavailableError("the agent is stopping"))
         await self.engine.close()
+
+    @property
+    def contact(self) -> Contact:
+        """How fresh the memory of this server is."""
+        return LEADING if self.leads or self.following is None else self.following.contact
+
+    @property
+    def leader(self) -> Leader | None:
+        """The server that decides, where there are several; None as long as nobody does."""
+        return self.following.leader if self.following is not None else None
+
+    @property
+    def may_answer(self) -> bool:
+        """Whether no other server can have decided anything that is not in this memory."""
+        following = self.following
+        return following is None or (self.leads and following.holds_lease)
+
+    def take_role(self, *, leads: bool) -> None:
+        """The feed says whether this server leads; commands that wait are refused when not."""
+        self.leads = leads
+        if not leads:
+            self._refuse(DeposedError(NO_LEADER))
+            return
+        for command in self.opening():
+            self.submit(command).add_done_callback(_look_away)
+
+    def _refuse(self, error: UnavailableError) -> None:
+        pending, self._pending = self._pending, []
+        for _, future in pending:
+            if not future.done():
+                future.set_exception(error)
 
     def submit(self, command: Command) -> asyncio.Future[Any]:
         """The answer, once what the command changes is durable.
@@ -98,6 +153,9 @@ class Store:
             UnavailableError: the engine failed; see its message for the outcome.
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if not self.leads:
+            future.set_exception(DeposedError(NO_LEADER))
+            return future
         self._pending.append((command, future))
         self._wanted.set()
         return future
@@ -126,8 +184,23 @@ class Store:
             # Encoded anew, so that what is on disk is what is in memory, and not another
             # spelling of it.
             await self.engine.replace(_contents_of(state))
-            self.state = state
+            self.replace_state(state)
+            self._tell_applied()
+
+    def _tell_applied(self) -> None:
+        if self.following is not None:
+            self.following.tell_index()
+        self.applied(self.state.index)
+
+    def replace_state(self, state: State) -> None:
+        """Have `state` for memory from now on; everyone who waits is woken."""
+        self.state = state
         self.watches.wake_all()
+
+    @property
+    def turn(self) -> asyncio.Lock:
+        """Held while the state is being changed."""
+        return self._turn
 
     # ---------------------------------------------------------------- the writer
 
@@ -135,15 +208,14 @@ class Store:
         while True:
             await self._wanted.wait()
             async with self._turn:
-                pending = self._pending[:_BATCH_LIMIT]
-                del self._pending[:_BATCH_LIMIT]
+                await self._write_batch()
                 if not self._pending:
                     self._wanted.clear()
-                await self._write_batch(pending)
 
-    async def _write_batch(self, pending: list[_Pending]) -> None:
-        draft = Draft(self.state)
-        answers = [_decide(draft, command) for command, _ in pending]
+    async def _write_batch(self) -> None:
+        draft, answers = self._decided(self._pending[:_BATCH_LIMIT])
+        pending = self._pending[: len(answers)]
+        del self._pending[: len(answers)]
         if not draft.is_empty:
             started = time.perf_counter()
             try:
@@ -151,9 +223,13 @@ class Store:
             except Exception as error:  # whatever it was, the batch is lost and the writer goes on
                 answers = [error] * len(answers)
                 draft = Draft(self.state)
+                self._lose_lead()
             draft.apply()
             self._commit_time.add((time.perf_counter() - started) * 1000)
             self._applied.add(len(pending))
+        elif not self.may_answer:
+            # Nothing was changed, and what was read may be old: nothing can be said.
+            answers = [DeposedError(NO_LEADER)] * len(answers)
         for (_, future), answer in zip(pending, answers, strict=True):
             if future.done():
                 continue
@@ -163,6 +239,25 @@ class Store:
                 future.set_result(answer)
         if not draft.is_empty:
             self.watches.wake(draft.changes())
+            self._tell_applied()
+
+    def _decided(self, pending: list[_Pending]) -> tuple[Draft, list[Any]]:
+        """What the commands change, and their answers; the first ones alone when they are many."""
+        draft = Draft(self.state)
+        limit = self.engine.batch_rows
+        if not limit:
+            return draft, [_decide(draft, command) for command, _ in pending]
+        answers = []
+        for command, _ in pending:
+            answers.append(_decide(draft, command))
+            if draft.mark() >= limit:
+                break
+        return draft, answers
+
+    def _lose_lead(self) -> None:
+        """A commit failed. If the lead went with it, the feed says who leads, and what happened."""
+        if self.following is not None and not self.following.has_lead:
+            self.following.lose_lead()
 
 
 class _FutureWaiter:
@@ -185,6 +280,12 @@ class _FutureWaiter:
     def _done(self, future: asyncio.Future[None]) -> None:
         if self._owner is not None:
             self._owner.discard(self)
+
+
+def _look_away(future: asyncio.Future[Any]) -> None:
+    """Nobody waits for this answer; whether the lead holds is seen by those who come next."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _decide(draft: Draft, command: Command) -> Any:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from fairlead.agent.node import keep_registered, own_node
+from fairlead.agent.registry import StoreRegistry
 from fairlead.core.keys import check_key
+from fairlead.core.rows import NodeRow
 from fairlead.engines import Contents
 from fairlead.engines.memory import MemoryEngine
 from fairlead.errors import SettingsError
@@ -45,11 +47,18 @@ def test_addresses_are_tagged_by_family() -> None:
     assert set(six.tagged_addresses) == {"lan", "lan_ipv6", "wan", "wan_ipv6"}
 
 
+def _keeper(store: Store, node: NodeRow) -> asyncio.Task[None]:
+    keeping = keep_registered(store, StoreRegistry(store), node, "127.0.0.1:8300")
+    return asyncio.create_task(keeping)
+
+
 async def test_a_node_that_vanishes_is_registered_again() -> None:
     store = Store(MemoryEngine())
     await store.open()
     node = own_node(build({"engine": "memory:", "bind_addr": "10.0.0.1", "node_name": "N1"}), FRESH)
-    keeper = asyncio.create_task(keep_registered(store, node, "127.0.0.1:8300"))
+    keeper = asyncio.create_task(
+        keep_registered(store, StoreRegistry(store), node, "127.0.0.1:8300")
+    )
     async with asyncio.timeout(5):
         while "n1" not in store.state.nodes.rows:
             await asyncio.sleep(0)
@@ -65,9 +74,21 @@ async def test_registering_twice_changes_nothing() -> None:
     await store.open()
     node = own_node(build({"engine": "memory:", "bind_addr": "10.0.0.1"}), FRESH)
     for _ in range(2):
-        keeper = asyncio.create_task(keep_registered(store, node, "127.0.0.1:8300"))
+        keeper = asyncio.create_task(
+            keep_registered(store, StoreRegistry(store), node, "127.0.0.1:8300")
+        )
         for _ in range(10):
             await asyncio.sleep(0)
         keeper.cancel()
     assert store.state.index == 1
     await store.close()
+
+
+def test_the_address_for_other_datacenters_is_a_tag_of_its_own() -> None:
+    raw = {"engine": "memory:", "bind_addr": "10.0.0.1", "advertise_addr_wan": "2001:db8::1"}
+    assert own_node(build(raw), FRESH).tagged_addresses == {
+        "lan": "10.0.0.1",
+        "lan_ipv4": "10.0.0.1",
+        "wan": "2001:db8::1",
+        "wan_ipv6": "2001:db8::1",
+    }

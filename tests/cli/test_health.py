@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,11 @@ def register(client: Client, node: str, service: str, **check: str) -> None:
     client.put("/v1/catalog/register", json.dumps(body).encode())
 
 
+def bare(service: str) -> dict[str, Any]:
+    """Without checks."""
+    return {"Node": "n9", "Address": "10.0.0.9", "Service": {"Service": service}}
+
+
 def test_it_says_what_does_not_pass_the_worst_first(client: Client, fairlead: Fairlead) -> None:
     assert fairlead("health") == (0, "The only check passes.\n", "")
     register(client, "n2", "web", Name="ping", Status="passing")
@@ -55,7 +61,32 @@ n2    db       disk   warning   90 %
     assert fairlead("health", "-node=n2").stdout.endswith(
         "1 of 2 checks does not pass: 1 warning.\n"
     )
-    assert fairlead("health", "-service=none") == (0, "There are no checks.\n", "")
+
+
+def test_a_name_that_is_not_registered_is_an_error(client: Client, fairlead: Fairlead) -> None:
+    for name in ("web-api", "web-app", "Billing"):
+        client.put("/v1/catalog/register", json.dumps(bare(name)).encode())
+
+    def refused(flag: str) -> str:
+        done = fairlead("health", flag)
+        assert (done.code, done.stdout) == (1, "")
+        return done.stderr
+
+    assert refused("-service=zzz") == 'Error: no service "zzz" is registered\n'
+    assert refused("-service=biling") == (
+        'Error: no service "biling" is registered; did you mean "Billing"?\n'
+    )
+    assert refused("-service=web-ap") == (
+        'Error: no service "web-ap" is registered; did you mean "web-app" or "web-api"?\n'
+    )
+    assert refused("-node=n") == 'Error: no node "n" is registered; did you mean "n9" or "n1"?\n'
+    assert fairlead("health", "-service=nope", "-format=json").code == 1
+
+
+def test_what_is_registered_without_checks_is_well(client: Client, fairlead: Fairlead) -> None:
+    client.put("/v1/catalog/register", json.dumps(bare("web")).encode())
+    for flag in ("-service=web", "-service=WEB", "-node=n9", "-node=N9"):
+        assert fairlead("health", flag) == (0, "There are no checks.\n", "")
 
 
 def test_a_service_is_no_better_than_its_node(client: Client, fairlead: Fairlead) -> None:
@@ -93,6 +124,19 @@ def test_watch_follows_every_change(client: Client, address: str, tmp_path: Path
         ]
         register(client, "n3", "web", Name="ping", Status="passing")
         assert "critical -> passing" in process.stdout.readline()
+        assert stop(process, signal.SIGINT).code == 130
+
+
+def test_watch_awaits_what_is_not_registered_yet(
+    client: Client, address: str, tmp_path: Path
+) -> None:
+    with running(address, "health", "-service=web", "--watch", cwd=tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stderr.readline() == 'warning: no service "web" is registered\n'
+        assert process.stdout.readline() == "There are no checks.\n"
+        register(client, "n3", "web", Name="ping", Status="passing")
+        assert "new -> passing" in process.stdout.readline()
         assert stop(process, signal.SIGINT).code == 130
 
 

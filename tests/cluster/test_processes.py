@@ -124,7 +124,8 @@ def test_join_fails_the_start_when_nobody_answers(fleet: Fleet) -> None:
 def test_a_server_joins_itself_but_no_other_server(fleet: Fleet) -> None:
     server = fleet.server(f"-join=127.0.0.1:{fleet.port}", f"-retry-join=localhost:{fleet.port}")
     assert statuses(server) == {"s1": ALIVE}
-    flags = ("-server", "-server-port=-1", "-serf-lan-port=-1", f"-join=127.0.0.1:{fleet.port}")
+    ports = ("-server-port=-1", "-serf-lan-port=-1", "-serf-wan-port=-1")
+    flags = ("-server", *ports, f"-join=127.0.0.1:{fleet.port}")
     assert "this version runs one server, and that is one" in refused(fleet, "s2", *flags)
 
 
@@ -139,7 +140,8 @@ def test_agents_need_the_server_s_key(fleet: Fleet) -> None:
     assert statuses(server) == {"c1": ALIVE, "s1": ALIVE}
     for flags in ((), (f"-encrypt={OTHER_KEY}",)):
         said = refused(fleet, "c2", f"-join=127.0.0.1:{fleet.port}", *flags)
-        assert "the encrypt keys differ" in said
+        address = f"127.0.0.1:{fleet.port}"
+        assert f"Failed to join {address}: refused: the encrypt keys differ\n" in said
     assert server.log.read_text().count("why=the encrypt keys differ") == 2
     assert KEY not in str(ask(server, "/v1/agent/self"))
 
@@ -147,8 +149,8 @@ def test_agents_need_the_server_s_key(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("-encrypt=abc", "encrypt has invalid key: "),
-        ("-encrypt=YWJj", "encrypt has invalid key: 3 bytes, must be 16, 24 or 32"),
+        ("-encrypt=abc", "==> encrypt has invalid key: illegal base64 data at input byte 0\n"),
+        ("-encrypt=YWJj", "encrypt has invalid key: key size must be 16, 24 or 32 bytes\n"),
         ("-retry-join=provider=aws tag_key=a", "looking servers up in a cloud is not supported"),
         ("-retry-max=-1", "retry_max cannot be -1"),
         ("-server-port=70000", "ports.server cannot be 70000"),
@@ -158,9 +160,39 @@ def test_settings_that_cannot_be_are_one_clear_error(fleet: Fleet, flag: str, me
     assert message in refused(fleet, "c1", flag)
 
 
+@pytest.mark.parametrize("holder", ["client", "server"])
+def test_a_client_takes_no_data_directory_that_is_in_use(fleet: Fleet, holder: str) -> None:
+    server = fleet.server()
+    first = fleet.client("c1") if holder == "client" else server
+    data = next(flag for flag in first.command if flag.startswith("-data-dir="))
+    said = refused(fleet, "c2", f"-join=127.0.0.1:{fleet.port}", data)
+    folder = data.partition("=")[2]
+    assert said.splitlines() == [
+        f'==> data directory "{folder}" is in use by another process (pid {first.pid})',
+        "    stop that agent first, or give another directory with -data-dir",
+    ]
+    assert "c2" not in statuses(server)
+    # Its death frees the directory.
+    first.kill()
+    if holder == "client":
+        second = fleet.prepared("c1", f"-join=127.0.0.1:{fleet.port}", data)
+        second.start()
+        until(lambda: statuses(server) == {"c1": ALIVE, "s1": ALIVE}, "the second")
+
+
+def test_a_data_directory_that_a_client_cannot_write_is_one_clear_error(fleet: Fleet) -> None:
+    file = fleet.folder / "file"
+    file.write_text("")
+    said = refused(fleet, "c1", f"-data-dir={file}/data")
+    assert said.splitlines()[0] == (
+        f'==> data directory "{file}/data" cannot be written: Not a directory'
+    )
+
+
 def test_a_busy_port_is_one_clear_error(fleet: Fleet) -> None:
     fleet.server()
-    said = refused(fleet, "x", "-server", "-server-port=-1", f"-serf-lan-port={fleet.port}")
+    ports = ("-server-port=-1", "-serf-wan-port=-1")
+    said = refused(fleet, "x", "-server", *ports, f"-serf-lan-port={fleet.port}")
     assert f"cannot listen on 127.0.0.1:{fleet.port}: address already in use" in said
     assert "Choose another port with ports.serf_lan" in said
 

@@ -17,6 +17,8 @@ from fairlead.core.state import State
 from fairlead.dns.results import Found
 from fairlead.engines import Contents
 from fairlead.errors import SettingsError
+from fairlead.following import Contact
+from fairlead.store import Store
 from tests.dns.catalogs import registration
 from tests.dns.edge import Edge, edge_of, free_udp_port
 
@@ -125,16 +127,18 @@ async def test_a_fault_of_ours_is_one_answer_that_fails(caplog: pytest.LogCaptur
     assert "a question could not be answered" in caplog.text
 
 
-async def test_an_agent_that_knows_no_leader_fails_unless_stale_answers_will_do() -> None:
+async def test_an_agent_that_knows_no_leader_fails_unless_stale_answers_will_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for allow_stale, rcode in ((True, dns.rcode.NOERROR), (False, dns.rcode.SERVFAIL)):
         config = {"allow_stale": allow_stale, "max_stale": "10s"}
         async with edge_of(dns_config=config) as edge:
-            store = edge.agent.store
             await edge.ask("n1.node.consul")
-            store.contact = store.contact._replace(known_leader=False, age_ms=5000)
+            monkeypatch.setattr(Store, "contact", Contact(False, 5000))
             assert (await edge.ask("n1.node.consul")).rcode() == rcode
-            store.contact = store.contact._replace(age_ms=15_000)
+            monkeypatch.setattr(Store, "contact", Contact(False, 15_000))
             assert (await edge.ask("n1.node.consul")).rcode() == dns.rcode.SERVFAIL
+            monkeypatch.undo()
 
 
 async def test_settings_are_taken_over_while_it_runs() -> None:

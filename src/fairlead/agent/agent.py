@@ -16,12 +16,12 @@ from fairlead.agent.cluster.cluster import ClientCluster, Cluster, ServerCluster
 from fairlead.agent.cluster.identity import server_port
 from fairlead.agent.cluster.link import Link
 from fairlead.agent.declared import Declared, declared
+from fairlead.agent.duties import Duties
 from fairlead.agent.node import keep_registered, own_node
 from fairlead.agent.registrations import Registrations
 from fairlead.agent.registry import Registry
 from fairlead.agent.session_timers import SessionTimers
 from fairlead.agent.tasks import Tasks
-from fairlead.agent.tombstones import TombstoneReaper
 from fairlead.client import TLSOptions
 from fairlead.clock import Clock
 from fairlead.engines import Contents, Engine
@@ -62,6 +62,9 @@ class Agent:
             self.store = Store(engine, self.metrics)
             self.session_timers = SessionTimers(self.store, clock)
             self.cluster = ServerCluster(settings, self.node, self.store, clock)
+            self._duties = Duties(
+                self.store, self.session_timers, self.cluster, clock, settings.tombstone_ttl
+            )
         else:
             self.cluster = ClientCluster(settings, self.node, clock)
             self.link = self.cluster.link
@@ -71,6 +74,7 @@ class Agent:
         )
         self.registrations.local.runner = self._runner()
         self._tasks = Tasks()
+        self._keeper = Tasks()
         # Set when the agent is to end by itself; `exit_code` says how.
         self.ended = asyncio.Event()
         self.exit_code = 0
@@ -97,7 +101,7 @@ class Agent:
     def look_after(self, supervisor: Supervisor) -> None:
         """This server runs an etcd of its own: other servers come to it to be taken in."""
         self.supervisor = supervisor
-        supervisor.keep(self._tasks, lambda: True, self._fail)
+        supervisor.keep(self._tasks, lambda: self.store.leads, self._fail)
         if isinstance(self.cluster, ServerCluster):
             self.cluster.links.admit = supervisor.admission.admit
 
@@ -122,13 +126,15 @@ class Agent:
         await self.store.open()
         # What was loaded stays: the collector need not look at it again.
         gc.freeze()
-        self.session_timers.track_all()
-        reaper = TombstoneReaper(self.store, self.clock, self.settings.tombstone_ttl)
-        self._tasks.start("sessions", self.session_timers.run)
-        self._tasks.start("tombstones", reaper.run)
-        keep = functools.partial(keep_registered, self.store, self.node, self.server_address)
-        self._tasks.start("node", keep)
-        cluster.start(self._tasks)
+        if self.store.following is None:
+            self._duties.take_up()
+        else:
+            self._tasks.start("duties", self._duties.run)
+        keep = functools.partial(
+            keep_registered, self.store, self.registry, self.node, self.server_address
+        )
+        self._keeper.start("node", keep)
+        cluster.start(self._tasks, self._fail)
 
     async def listen(self) -> None:
         """Take agents of other nodes in.
@@ -147,12 +153,18 @@ class Agent:
 
     async def leave(self) -> None:
         """Leave the cluster for good, then end."""
+        await self._keeper.stop()
         await self.cluster.leave()
         self.ended.set()
 
     async def stop(self) -> None:
         """Finish the write under way and let go of everything."""
+        if self.settings.server and self.store.following is not None:
+            await self.store.following.stand_down()
         await self._tasks.stop()
+        await self._keeper.stop()
+        if self.settings.server:
+            await self._duties.stop()
         await self.registrations.close()
         await self.cluster.stop()
         if self.settings.server:

@@ -8,7 +8,9 @@ from dataclasses import fields
 from typing import Any
 
 from fairlead.agent.agent import Agent
+from fairlead.agent.servers import servers
 from fairlead.core.rows import MemberRow
+from fairlead.core.wan import known_datacenters
 from fairlead.durations import format_duration
 from fairlead.settings.settings import Settings
 from fairlead.version import API_VERSION, __version__
@@ -30,7 +32,9 @@ _DURATIONS = frozenset(
         "check_deregister_interval_min",
         "check_reap_interval",
         "reconnect_timeout",
+        "reconnect_timeout_wan",
         "retry_interval",
+        "retry_interval_wan",
     }
 )
 _SHOWN_AS = {
@@ -123,20 +127,24 @@ def _client_stats(agent: Agent) -> dict[str, dict[str, str]]:
 
 
 def _server_stats(agent: Agent) -> dict[str, dict[str, str]]:
-    state = agent.store.state
+    store = agent.store
+    state, leads = store.state, store.leads
     index = str(state.index)
+    leader = store.leader
+    is_alone = store.following is None
+    peers = 0 if is_alone else max(len(servers(agent)) - 1, 0)
     return {
         "consul": {
             "acl": "disabled",
-            "bootstrap": "true",
-            "known_datacenters": "1",
-            "leader": "true",
-            "leader_addr": agent.server_address,
+            "bootstrap": str(is_alone).lower(),
+            "known_datacenters": str(len(known_datacenters(state)) + 1),
+            "leader": str(leads).lower(),
+            "leader_addr": agent.server_address if leads else (leader.address if leader else ""),
             "server": "true",
         },
         "fairlead": {
-            "blocking_queries": str(agent.store.watches.readers),
-            "engine": agent.store.engine.name,
+            "blocking_queries": str(store.watches.readers),
+            "engine": store.engine.name,
             "kv_entries": str(len(state.kv)),
             "sessions": str(len(state.sessions)),
             "version": __version__,
@@ -144,10 +152,10 @@ def _server_stats(agent: Agent) -> dict[str, dict[str, str]]:
         "raft": {
             "applied_index": index,
             "commit_index": index,
-            "last_contact": "0",
+            "last_contact": "0" if leads else f"{store.contact.age_ms}ms",
             "last_log_index": index,
-            "num_peers": "0",
-            "state": "Leader",
+            "num_peers": str(peers),
+            "state": "Leader" if leads else "Follower",
         },
     }
 

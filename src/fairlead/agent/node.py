@@ -6,6 +6,7 @@ import os
 import uuid
 from pathlib import Path
 
+from fairlead.agent.registry import Registry
 from fairlead.core.commands import CatalogRegister
 from fairlead.core.keys import check_key, service_key
 from fairlead.core.reads import Watch
@@ -28,7 +29,7 @@ def own_node(settings: Settings, new_id: str) -> NodeRow:
         SettingsError: the id cannot be kept, or is none.
     """
     address = settings.advertise_addr
-    family = "ipv6" if ":" in address else "ipv4"
+    wan = settings.advertise_addr_wan
     return NodeRow(
         id=_node_id(settings, new_id),
         node=settings.node_name,
@@ -36,12 +37,16 @@ def own_node(settings: Settings, new_id: str) -> NodeRow:
         datacenter=settings.datacenter,
         tagged_addresses={
             "lan": address,
-            f"lan_{family}": address,
-            "wan": address,
-            f"wan_{family}": address,
+            f"lan_{_family(address)}": address,
+            "wan": wan,
+            f"wan_{_family(wan)}": wan,
         },
         meta={"consul-network-segment": "", **settings.node_meta},
     )
+
+
+def _family(address: str) -> str:
+    return "ipv6" if ":" in address else "ipv4"
 
 
 def _node_id(settings: Settings, new_id: str) -> str:
@@ -87,7 +92,9 @@ def servers_service(server_address: str) -> Service:
     )
 
 
-async def keep_registered(store: Store, node: NodeRow, server_address: str) -> None:
+async def keep_registered(
+    store: Store, registry: Registry, node: NodeRow, server_address: str
+) -> None:
     """Put the node, its health and `consul` into the catalog, and again should they vanish."""
     key = node.node.lower()
     health = check_key(node.node, _SERF_HEALTH)
@@ -110,5 +117,5 @@ async def keep_registered(store: Store, node: NodeRow, server_address: str) -> N
         state = store.state
         there = own in state.services.rows and health in state.checks.rows
         if key not in state.nodes.rows or not there:
-            await store.submit(CatalogRegister(node, [check], service))
+            await registry.submit(CatalogRegister(node, [check], service))
         await changed

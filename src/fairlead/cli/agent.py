@@ -27,9 +27,11 @@ from fairlead.agent.logs import configure_logs
 from fairlead.agent.watch_loops import WatchLoops
 from fairlead.cli.verbs import HELP, INT, Verb, option, parameter_name, switch
 from fairlead.clock import SystemClock
+from fairlead.data_dir import locked
 from fairlead.dns.queries import query_finder
 from fairlead.dns.server import DnsServer
 from fairlead.engines import open_engine
+from fairlead.engines.etcd.address import with_options
 from fairlead.errors import SettingsError
 from fairlead.http.inward import Inward
 from fairlead.http.server import HttpServer
@@ -140,11 +142,27 @@ def _run(read: Callable[[], dict[str, Any]]) -> int:
     for text in warnings(settings):
         log.warning("%s", text)
     _raise_file_limit()
-    with _pid_file(settings.pid_file):
-        if settings.server and settings.engine == SUPERVISED:
-            return uvloop.run(_serve_with_etcd(settings, read))
-        engine = open_engine(settings.engine) if settings.server else None
+    if settings.server and settings.engine == SUPERVISED:
+        return uvloop.run(_serve_with_etcd(settings, read))
+    with contextlib.ExitStack() as held:
+        is_kept_here = settings.server and not settings.engine.startswith("etcd:")
+        if settings.data_dir and not is_kept_here:
+            held.enter_context(locked(Path(settings.data_dir)))
+        engine = open_engine(_engine_address(settings)) if settings.server else None
+        # Only who has the lock may write it, and take it away.
+        held.enter_context(_pid_file(settings.pid_file))
         return uvloop.run(_serve(settings, engine, read))
+
+
+def _engine_address(settings: Settings) -> str:
+    """With what an engine that others share must know of this server."""
+    kind, _, rest = settings.engine.partition(":")
+    if kind != "etcd":
+        return settings.engine
+    options = {"datacenter": settings.datacenter}
+    if settings.data_dir:
+        options["cluster_file"] = str(Path(settings.data_dir) / "cluster-id")
+    return f"etcd:{with_options(rest, **options)}"
 
 
 async def _serve_with_etcd(settings: Settings, read: Callable[[], dict[str, Any]]) -> int:
@@ -160,7 +178,9 @@ async def _serve_with_etcd(settings: Settings, read: Callable[[], dict[str, Any]
         log.info("agent stopped before it was one of several servers")
         return 0
     try:
-        return await _serve(settings, open_engine(supervisor.engine_address), read, supervisor)
+        with _pid_file(settings.pid_file):
+            engine = open_engine(supervisor.engine_address)
+            return await _serve(settings, engine, read, supervisor)
     finally:
         await supervisor.stop()
 
@@ -191,7 +211,7 @@ async def _serve(
     watches = WatchLoops(Inward(server.app).get, agent.clock)
     agent.reload = functools.partial(_reload, agent, (server, names), watches, read)
     if isinstance(agent.cluster, ServerCluster):
-        agent.cluster.links.names = names.answer
+        agent.cluster.links.names = agent.cluster.wan.links.names = names.answer
     try:
         await server.start()
         await names.start()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import binascii
 import sys
 
 from fairlead.errors import InvalidError
 
-__all__ = ["decode_base64", "open_fault", "read_data", "read_file"]
-
-_ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+__all__ = ["open_fault", "read_data", "read_file"]
 
 
 def read_data(argument: str) -> bytes:
@@ -43,29 +40,3 @@ def open_fault(name: str, error: OSError) -> str:
     'open web.json: no such file or directory'
     """
     return f"open {name}: {(error.strerror or str(error)).lower()}"
-
-
-def decode_base64(text: bytes) -> bytes:
-    """What standard base64 stands for; line breaks do not matter.
-
-    Raises:
-        InvalidError: in Go's words, with the position of the fault.
-
-    >>> decode_base64(b"aGVs\\r\\nbG8=")
-    b'hello'
-    """
-    data = text.translate(None, b"\r\n")
-    try:
-        return binascii.a2b_base64(data, strict_mode=True)
-    except binascii.Error as error:
-        where = _fault(data)
-        raise InvalidError(f"illegal base64 data at input byte {where}") from error
-
-
-def _fault(data: bytes) -> int:
-    """The first byte that is wrong; with none, the group of four that is not whole."""
-    body = data.rstrip(b"=")
-    for position, byte in enumerate(body):
-        if byte not in _ALPHABET:
-            return position
-    return len(body) // 4 * 4

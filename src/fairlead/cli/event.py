@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
 from fairlead.cli.api import api_flags
 from fairlead.cli.output import explained
 from fairlead.cli.verbs import option, verb
 from fairlead.client import Client
+from fairlead.core.patterns import compile_pattern
+from fairlead.errors import InvalidError
 
 __all__ = ["command"]
 
@@ -50,9 +50,9 @@ def _fault(name: str, filters: dict[str, str], payload: tuple[str, ...]) -> str:
         return "Event name must be specified"
     for key, pattern in filters.items():
         try:
-            re.compile(pattern)
-        except re.error as error:
-            return f"Failed to compile {key} filter regexp: error parsing regexp: {error}"
+            compile_pattern(pattern)
+        except InvalidError as error:
+            return f"Failed to compile {key} filter regexp: {error}"
     if filters["tag"] and not filters["service"]:
         return "Cannot provide tag filter without service filter."
     return "Too many command line arguments." if len(payload) > 1 else ""

@@ -6,15 +6,16 @@ import json
 import sys
 import time
 from collections import Counter
+from difflib import get_close_matches
 from typing import Any
 
 import click
 
 from fairlead.cli.api import api_flags
-from fairlead.cli.output import complain, dump_json, explained, style, table
+from fairlead.cli.output import complain, dump_json, explained, style, table, warn
 from fairlead.cli.verbs import option, switch, verb
 from fairlead.client import Client
-from fairlead.errors import FairleadError
+from fairlead.errors import FairleadError, NotFoundError
 
 __all__ = ["command"]
 
@@ -48,7 +49,10 @@ fairlead health -format=json | jq -r '.[].Node'
 @option("-format", help="table or json.", default="table", metavar="FORMAT")
 @api_flags
 def command(client: Client, service: str, node: str, watch: bool, format: str) -> int:
-    """List every check that does not pass, with what it said; exit 2 when there is one, else 0."""
+    """List every check that does not pass, with what it said; exit 2 when there is one, else 0.
+
+    A service or node that is not registered is an error, exit 1; with -watch it is awaited.
+    """
     if format not in _FORMATS:
         raise click.UsageError(
             f'-format must be table or json, not "{format}"', click.get_current_context()
@@ -64,11 +68,35 @@ def command(client: Client, service: str, node: str, watch: bool, format: str) -
         path = f"/v1/health/node/{node}"
     with explained("Error reading health"):
         reply = client.get(path)
-        checks = _checks_in(reply.objects())
+        rows = reply.objects()
+        unknown = "" if rows else _unknown(client, service, node)
+    if unknown and not watch:
+        raise NotFoundError(unknown)
+    if unknown:
+        warn(unknown)
+    checks = _checks_in(rows)
     _print(checks, format)
     if watch:
         _follow(client, path, format, checks, reply.index)
     return _NOT_WELL if _not_passing(checks) else 0
+
+
+def _unknown(client: Client, service: str, node: str) -> str:
+    """That there is nothing of that name, and what is called nearly so; empty if there is."""
+    if service:
+        name, kind, known = service, "service", list(client.get("/v1/catalog/services").object())
+    elif node:
+        name, kind = node, "node"
+        known = [row["Node"] for row in client.get("/v1/catalog/nodes").objects()]
+    else:
+        return ""
+    # The agent minds no case either.
+    by_lower = {one.lower(): one for one in known}
+    if name.lower() in by_lower:
+        return ""
+    near = [f'"{by_lower[one]}"' for one in get_close_matches(name.lower(), by_lower)]
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f'no {kind} "{name}" is registered{hint}'
 
 
 def _checks_in(rows: list[dict[str, Any]]) -> list[_Check]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import click
@@ -11,6 +10,8 @@ from fairlead.cli.api import api_flags
 from fairlead.cli.output import explained, joined_pairs, table
 from fairlead.cli.verbs import option, switch, verb
 from fairlead.client import Client
+from fairlead.core.patterns import compile_pattern
+from fairlead.errors import InvalidError
 
 __all__ = ["command"]
 
@@ -31,14 +32,14 @@ _ALL = "_all"
 def command(client: Client, detailed: bool, status: str, wan: bool, segment: str) -> int:
     """List the agents of the cluster and how they are; exit 2 when there is none."""
     try:
-        wanted = re.compile(status)
-    except re.error as error:
-        text = f"Failed to compile status regexp: error parsing regexp: {error}"
+        is_wanted = compile_pattern(status)
+    except InvalidError as error:
+        text = f"Failed to compile status regexp: {error}"
         raise click.UsageError(text, click.get_current_context()) from error
     with explained("Error retrieving members"):
         params = {"segment": segment, "wan": "1" if wan else None}
         found = client.get("/v1/agent/members", **params).objects()
-    members = [member for member in found if wanted.search(_status(member))]
+    members = [member for member in found if is_wanted(_status(member))]
     if not members:
         return _NO_MEMBER
     for member in members:

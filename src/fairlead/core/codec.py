@@ -13,7 +13,7 @@ import msgspec
 from fairlead.core.table import Table
 from fairlead.errors import InvalidError
 
-__all__ = ["DECODE_ERRORS", "FORMAT", "encode_json", "load_rows"]
+__all__ = ["DECODE_ERRORS", "FORMAT", "decode_json", "encode_json", "load_rows"]
 
 FORMAT = 1
 
@@ -24,6 +24,21 @@ _SHOWN = 60
 
 encode_json = msgspec.json.Encoder().encode
 """Any row, or list of rows, as JSON."""
+
+
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+
+
+def decode_json(text: bytes | str, row_type: type) -> Any:
+    """One row of that type.
+
+    Raises:
+        MsgspecError: it is none.
+    """
+    decoder = _decoders.get(row_type)
+    if decoder is None:
+        decoder = _decoders[row_type] = msgspec.json.Decoder(row_type)
+    return decoder.decode(text)
 
 
 def load_rows(table: Table[Any], rows: Iterable[tuple[str, bytes | str]]) -> None:

@@ -36,6 +36,7 @@ __all__ = [
     "KVOp",
     "KVSet",
     "KVUnlock",
+    "LockDelaysRestart",
     "MarkSet",
     "MemberRemove",
     "MemberSet",
@@ -48,6 +49,8 @@ __all__ = [
     "TombstonesReap",
     "Txn",
     "TxnOp",
+    "WanRemove",
+    "WanSet",
 ]
 
 
@@ -208,11 +211,29 @@ class MemberRemove(Struct, frozen=True):
     name: str
 
 
+class WanSet(Struct, frozen=True):
+    """Note a server of another datacenter, and how it is."""
+
+    member: MemberRow
+
+
+class WanRemove(Struct, frozen=True):
+    """Forget a server of another datacenter; `name` is `node.dc`."""
+
+    name: str
+
+
 class TombstonesReap(Struct, frozen=True):
     """Forget the tombstones of deletions up to `index`, at most `limit` of each kind."""
 
     index: int
     limit: int
+
+
+class LockDelaysRestart(Struct, frozen=True):
+    """Let every lock-delay run anew from `now_ns`: the clock by which they ran is gone."""
+
+    now_ns: int
 
 
 class MarkSet(Struct, frozen=True):
@@ -238,6 +259,9 @@ Command: TypeAlias = (
     | CoordinatesUpdate
     | MemberSet
     | MemberRemove
+    | WanSet
+    | WanRemove
     | TombstonesReap
+    | LockDelaysRestart
     | MarkSet
 )

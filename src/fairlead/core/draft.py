@@ -147,6 +147,7 @@ class Draft:
         self.queries = DraftTable(self, state.queries)
         self.coordinates = DraftTable(self, state.coordinates)
         self.members = DraftTable(self, state.members)
+        self.wan_servers = DraftTable(self, state.wan_servers)
         self.marks = DraftTable(self, state.marks)
         found = [value for value in vars(self).values() if isinstance(value, DraftTable)]
         self.tables: list[DraftTable[Any]] = found
@@ -213,6 +214,13 @@ class Draft:
     def touched(self) -> dict[str, int]:
         """The tables that differ, each with the index of its last change."""
         return {table.base.name: table.touched[_INDEX] for table in self.tables if table.overlay}
+
+    def adopt(self, index: int, tables: dict[str, int]) -> None:
+        """Take over the indexes of changes that another server has decided."""
+        self.index = index
+        for table in self.tables:
+            if table.overlay:
+                table.touched[_INDEX] = tables.get(table.base.name, index)
 
     def apply(self) -> None:
         """Lay the changes onto the state; only after they are committed."""

@@ -8,13 +8,24 @@ from fairlead.core.keys import node_key
 from fairlead.core.reads import Read, Watch
 from fairlead.core.state import State
 
-__all__ = ["ALIVE", "FAILED", "LEAVING", "LEFT", "read_members", "remove_member", "set_member"]
+__all__ = [
+    "ALIVE",
+    "FAILED",
+    "LEAVING",
+    "LEFT",
+    "STATUS_NAMES",
+    "read_members",
+    "remove_member",
+    "set_member",
+]
 
 ALIVE = 1
 LEAVING = 2
 LEFT = 3
 FAILED = 4
 """Consul's numbers for how a member is."""
+
+STATUS_NAMES = ("none", "alive", "leaving", "left", "failed")
 
 
 def set_member(draft: Draft, command: MemberSet) -> None:

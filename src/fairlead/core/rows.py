@@ -58,10 +58,11 @@ class TombstoneRow(Struct, frozen=True, gc=False, rename="pascal"):
 
 
 class LockDelayRow(Struct, frozen=True, gc=False, rename="pascal"):
-    """A key nobody may lock until `until_ns`, because its holder was invalidated."""
+    """A key nobody may lock for `delay_ns`, until `until_ns`: its holder was invalidated."""
 
     key: str
     until_ns: int
+    delay_ns: int = 0
 
 
 class MarkRow(Struct, frozen=True, gc=False, rename="pascal"):

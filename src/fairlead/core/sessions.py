@@ -13,7 +13,7 @@ from __future__ import annotations
 from msgspec import UNSET, structs
 
 from fairlead.core import kv
-from fairlead.core.commands import SessionCreate, SessionDestroy
+from fairlead.core.commands import LockDelaysRestart, SessionCreate, SessionDestroy
 from fairlead.core.draft import Draft
 from fairlead.core.keys import check_key
 from fairlead.core.reads import Read, Watch
@@ -31,6 +31,7 @@ __all__ = [
     "read_node_sessions",
     "read_session",
     "read_sessions",
+    "restart_delays",
 ]
 
 _TTL_MAX_NS = 24 * 3600 * SECOND_NS
@@ -115,10 +116,17 @@ def end_session(draft: Draft, session_id: str, now_ns: int) -> None:
         else:
             kv.write_row(draft, row, key, row.value, row.flags, row.lock_index, UNSET)
         if delay_ns > 0:
-            draft.lock_delays.put(key, LockDelayRow(key, now_ns + delay_ns))
+            draft.lock_delays.put(key, LockDelayRow(key, now_ns + delay_ns, delay_ns))
     for key in [row.id for row in draft.queries.scan("") if row.session == session.id]:
         draft.queries.delete(key)
     _drop_past_delays(draft, now_ns)
+
+
+def restart_delays(draft: Draft, command: LockDelaysRestart) -> None:
+    """Every lock-delay runs once more in full: how much of it has passed, nobody knows."""
+    for row in draft.lock_delays.scan(""):
+        until_ns = command.now_ns + row.delay_ns
+        draft.lock_delays.put(row.key, LockDelayRow(row.key, until_ns, row.delay_ns))
 
 
 def _drop_past_delays(draft: Draft, now_ns: int) -> None:

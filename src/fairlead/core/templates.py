@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from fairlead.core.patterns import Search, compile_pattern
 from fairlead.core.rows import QueryRow
 from fairlead.core.state import State
 from fairlead.errors import InvalidError
@@ -25,7 +26,6 @@ PREFIX_MATCH = "name_prefix_match"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PLACE = re.compile(r"\$\{\s*([^}]*?)\s*\}")
 _MATCH = re.compile(r"match\(\s*(\d{1,4})\s*\)")
-_REGEXP_LIMIT = 1024
 
 
 def check_template(query: QueryRow) -> None:
@@ -43,14 +43,12 @@ def check_template(query: QueryRow) -> None:
             raise InvalidError(f"failed compiling template: Bad format '${{{place}}}'")
 
 
-def _compiled(regexp: str) -> re.Pattern[str] | None:
+def _compiled(regexp: str) -> Search | None:
     if not regexp:
         return None
-    if len(regexp) > _REGEXP_LIMIT:
-        raise InvalidError("failed compiling template: Bad Regexp: it is too long")
     try:
-        return re.compile(regexp)
-    except (re.error, RecursionError, OverflowError) as error:
+        return compile_pattern(regexp)
+    except InvalidError as error:
         raise InvalidError(f"failed compiling template: Bad Regexp: {error}") from error
 
 
@@ -77,8 +75,8 @@ def rendered(query: QueryRow, name: str) -> QueryRow:
     template = query.template
     if not template.type:
         return query
-    pattern = _compiled(template.regexp)
-    found = pattern.search(name) if pattern is not None else None
+    search = _compiled(template.regexp)
+    found = search(name) if search is not None else None
     groups = [found[0], *(group or "" for group in found.groups())] if found else []
 
     def fill(text: str) -> str:

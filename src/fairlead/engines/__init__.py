@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from importlib import import_module
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -131,6 +131,7 @@ class Renewed(Struct, frozen=True):
 FeedEvent = Changed | Elected | Renewed
 
 
+@runtime_checkable
 class SharedEngine(Engine, Protocol):
     """An engine that several servers share: one of them leads, and only it can commit.
 

@@ -22,8 +22,8 @@ from pathlib import Path
 import msgspec
 
 from fairlead.core.table import prefix_end
+from fairlead.data_dir import take_lock
 from fairlead.engines import DAMAGED_HINT, Batch, Contents, Engine, StoredRow
-from fairlead.engines.lock import lock_directory
 from fairlead.errors import SettingsError, UnavailableError
 
 __all__ = ["FORMAT", "SQLiteEngine", "open"]
@@ -86,7 +86,7 @@ class SQLiteEngine:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.place = str(path)
-        self._lock_fd = lock_directory(path.parent)
+        self._lock_fd = take_lock(path.parent)
         try:
             self._db = _connect(path)
         except BaseException:

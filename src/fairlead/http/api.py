@@ -42,8 +42,9 @@ class Route:
 
     A path that ends in `/`, but for `/` itself, stands for everything below it. `options` says that
     the parameters every read shares are checked, though the handler may be a
-    write; `datacenter`, that `?dc=` is; `local`, that a client answers it itself
-    instead of asking its server.
+    write; `datacenter`, that `?dc=` may name another one, which then answers; `local`,
+    that a client answers it itself instead of asking its server; `is_any_servers`, that
+    any server does, the leader or not.
     """
 
     __slots__ = (
@@ -51,6 +52,7 @@ class Route:
         "body_limit",
         "datacenter",
         "handlers",
+        "is_any_servers",
         "is_folder",
         "local",
         "metric",
@@ -66,6 +68,7 @@ class Route:
         options: bool = True,
         datacenter: bool = True,
         local: bool = False,
+        is_any_servers: bool = False,
         body_limit: Callable[[Agent], BodyLimit] | None = None,
     ) -> None:
         self.path = path
@@ -74,6 +77,7 @@ class Route:
         self.options = options
         self.datacenter = datacenter
         self.local = local
+        self.is_any_servers = is_any_servers
         self.body_limit = body_limit
         self.allow = ",".join(["OPTIONS", *handlers])
         self.metric = ".".join(part or "_" for part in path[1:].split("/"))

@@ -19,12 +19,12 @@ from fairlead.errors import (
     FairleadError,
     InvalidError,
     TooLargeError,
-    UnavailableError,
 )
-from fairlead.http.api import Found, Handler, Route
+from fairlead.http.api import Found, Handler, Outcome, Route
 from fairlead.http.blocking import Parked, wait_seconds
 from fairlead.http.contracts import BodyLimit
 from fairlead.http.forwarding import FORWARDED, forward
+from fairlead.http.leading import Confirmed, confirmed, led
 from fairlead.http.messages import (
     JSON,
     TEXT,
@@ -36,6 +36,7 @@ from fairlead.http.messages import (
     error_response,
 )
 from fairlead.http.params import DEFAULT_READ, ReadOptions
+from fairlead.http.remote import remote
 from fairlead.http.routes import ROUTES
 from fairlead.http.urls import clean_path, encode_path
 from fairlead.metrics import Sampler
@@ -52,6 +53,7 @@ class Plan(Struct, gc=False):
     """What to do with a request, worked out once from its method and URL."""
 
     handler: Handler
+    reader: Handler
     options: ReadOptions = DEFAULT_READ
     sampler: Sampler | None = None
     pretty: bool = False
@@ -112,17 +114,37 @@ class App:
             return self._error(error)
         except Exception:
             return self._bug(request)
+        return self._settled(request, outcome)
+
+    def settle(self, request: Request, handler: Handler) -> Response | Deferred:
+        """What that handler makes of it, as `handle` would answer it. Never raises."""
+        try:
+            outcome = handler(self.agent, request)
+        except FairleadError as error:
+            return self._error(error)
+        except Exception:
+            return self._bug(request)
+        return self._settled(request, outcome)
+
+    def _settled(self, request: Request, outcome: Outcome) -> Response | Deferred:
         if isinstance(outcome, Found):
-            index = plan.options.index
-            if index and not outcome.is_news(index):
-                wait = wait_seconds(self.agent, plan.options.wait_ns)
-                return Parked(self, request, outcome, index, wait)
-            return self.answer(request, outcome)
+            return self.answer_or_park(request, outcome)
         if isinstance(outcome, Response):
-            return _pretty(outcome) if plan.pretty else outcome
+            return _pretty(outcome) if request.plan.pretty else outcome
         if isinstance(outcome, Coroutine):
             return _Running(self, request, outcome)
         return outcome
+
+    def answer_or_park(
+        self, request: Request, found: Found, *, waits: bool = True
+    ) -> Response | Deferred:
+        """Answer a read, unless it is to wait for something newer."""
+        options = request.plan.options
+        if waits and options.index and not found.is_news(options.index):
+            return Parked(
+                self, request, found, options.index, wait_seconds(self.agent, options.wait_ns)
+            )
+        return self.answer(request, found)
 
     def body_limit(self, method: str, path: str) -> BodyLimit:
         """How large a body this path takes."""
@@ -158,16 +180,19 @@ class App:
 
     # ---------------------------------------------------------------- called by parked reads
 
-    def read(self, request: Request) -> Found | Response:
+    def read(self, request: Request) -> Found | Response | Deferred:
         """What a read finds now; an error is a response."""
         try:
-            outcome = request.plan.handler(self.agent, request)
+            outcome: Outcome = request.plan.reader(self.agent, request)
         except FairleadError as error:
             return self._error(error)
         except Exception:
             return self._bug(request)
-        assert isinstance(outcome, Found | Response), "a read that once was no read"
-        return outcome
+        return outcome if isinstance(outcome, Found) else self._settled(request, outcome)
+
+    def expire(self, request: Request, reply: Callable[[Response], None]) -> None:
+        """The time of a parked read is over: what it finds now is its answer."""
+        Confirmed(self, request, quorum=False, waits=False).answer_now(reply)
 
     def answer(self, request: Request, found: Found) -> Response:
         """A read's answer with its index."""
@@ -177,7 +202,8 @@ class App:
             response.headers += b"X-Consul-Index: %d\r\n" % read.index
             return _pretty(response) if request.plan.pretty else response
         response.index = read.index
-        response.contact = self.agent.store.contact
+        if request.plan.options.stale:
+            response.contact = self.agent.store.contact
         return _pretty(response) if request.plan.pretty else response
 
     # ---------------------------------------------------------------- plans
@@ -194,16 +220,31 @@ class App:
         handler = route.handlers.get(request.method)
         if handler is None:
             return _always(_other_method(request, route))
-        options = DEFAULT_READ
+        options, is_remote = DEFAULT_READ, False
         if query:
             if query.is_broken:
                 raise InvalidError("the query of the URL holds a broken % escape")
             options = query.read_options() if route.options else DEFAULT_READ
-            self._check_datacenter(route, query.get("dc"))
+            is_remote = self._is_remote(route, query.get("dc"))
         sampler = self._samplers[route.path, request.method]
         if self.agent.link is not None and not route.local:
-            return Plan(forward, sampler=sampler)
-        return Plan(handler, options, sampler, "pretty" in query)
+            return Plan(forward, forward, sampler=sampler)
+        if is_remote:
+            return Plan(remote, remote, sampler=sampler)
+        asked = self._asked(route, request, handler, options)
+        return Plan(asked, handler, options, sampler, "pretty" in query)
+
+    def _asked(
+        self, route: Route, request: Request, handler: Handler, options: ReadOptions
+    ) -> Handler:
+        """The handler, with what it takes where several servers share the state."""
+        if self.agent.link is not None or self.agent.store.following is None:
+            return handler
+        if route.local or route.is_any_servers:
+            return handler
+        if request.method != "GET":
+            return led(self, handler)
+        return handler if options.stale else confirmed(self, handler, quorum=options.consistent)
 
     def _find(self, path: str) -> Route | None:
         route = self._exact.get(path)
@@ -235,9 +276,10 @@ class App:
         route = self._find(f"{path}/")
         return route.path if route is not None and route.path == f"{path}/" else None
 
-    def _check_datacenter(self, route: Route, datacenter: str) -> None:
-        if route.datacenter and datacenter and datacenter != self.agent.settings.datacenter:
-            raise UnavailableError("No path to datacenter")
+    def _is_remote(self, route: Route, datacenter: str) -> bool:
+        """Whether another datacenter is to answer."""
+        minds = route.datacenter and not route.local
+        return minds and bool(datacenter) and datacenter != self.agent.settings.datacenter
 
     # ---------------------------------------------------------------- errors
 
@@ -306,7 +348,7 @@ def _always(response: Response) -> Plan:
     def handler(agent: Agent, request: Request) -> Response:
         return response
 
-    return Plan(handler)
+    return Plan(handler, handler)
 
 
 def _other_method(request: Request, route: Route) -> Response:

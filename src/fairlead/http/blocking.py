@@ -16,7 +16,7 @@ from fairlead.agent.agent import Agent
 from fairlead.core.reads import Watch
 from fairlead.durations import SECOND_NS
 from fairlead.http.api import Found
-from fairlead.http.messages import Request, Response
+from fairlead.http.messages import Deferred, Request, Response
 from fairlead.watches import Round
 
 __all__ = ["JITTER", "Parked", "Reader", "wait_seconds"]
@@ -38,10 +38,13 @@ class Reader(Protocol):
 
     agent: Agent
 
-    def read(self, request: Request) -> Found | Response:
+    def read(self, request: Request) -> Found | Response | Deferred:
         """What the read finds now; an error is a response."""
 
     def answer(self, request: Request, found: Found) -> Response: ...
+
+    def expire(self, request: Request, reply: Callable[[Response], None]) -> None:
+        """Answer with what the read finds now, and what no other server knows better."""
 
 
 class Parked:
@@ -83,6 +86,8 @@ class Parked:
             found = self._reader.read(self._request)
             if isinstance(found, Response):
                 response = found
+            elif not isinstance(found, Found):
+                raise AssertionError("a read that once was no read")
             elif found.is_news(self._index):
                 response = self._reader.answer(self._request, found)
                 response.shared = True
@@ -99,7 +104,4 @@ class Parked:
     def _expire(self) -> None:
         self._timer = None
         self._reader.agent.store.watches.discard(self)
-        found = self._reader.read(self._request)
-        if isinstance(found, Found):
-            found = self._reader.answer(self._request, found)
-        self._reply(found)
+        self._reader.expire(self._request, self._reply)

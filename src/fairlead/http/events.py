@@ -5,14 +5,13 @@ Source: Consul's events page; the size and the texts as observed on 1.8.7.
 
 from __future__ import annotations
 
-import re
-
 from fairlead.agent.agent import Agent
 from fairlead.core import events
 from fairlead.core.commands import EventFire
 from fairlead.core.keys import node_prefix
+from fairlead.core.patterns import compile_pattern
 from fairlead.core.rows import EventRow
-from fairlead.errors import InvalidError, UnavailableError
+from fairlead.errors import InvalidError
 from fairlead.http.api import Found
 from fairlead.http.messages import Request, Response, json_response
 
@@ -22,7 +21,6 @@ _LIMIT_BYTES = 512
 # What Consul's encoding of an event takes beside its texts.
 _FRAME_BYTES = 96
 _FILTER_BYTES = 4
-_REGEX_LIMIT = 256
 
 
 async def fire(agent: Agent, request: Request) -> Response:
@@ -30,9 +28,6 @@ async def fire(agent: Agent, request: Request) -> Response:
     if not name:
         raise InvalidError("Missing name")
     query = request.query
-    datacenter = query.get("dc")
-    if datacenter and datacenter != agent.settings.datacenter:
-        raise UnavailableError("No path to datacenter")
     event = EventRow(
         id=agent.clock.new_id(),
         name=name,
@@ -48,6 +43,8 @@ async def fire(agent: Agent, request: Request) -> Response:
 
 def _check(event: EventRow) -> None:
     """Raises: InvalidError, in Consul's words."""
+    if event.tag_filter and not event.service_filter:
+        raise InvalidError("Cannot provide tag filter without service filter")
     filters = {
         "node": event.node_filter,
         "service": event.service_filter,
@@ -55,11 +52,9 @@ def _check(event: EventRow) -> None:
     }
     for name, pattern in filters.items():
         try:
-            _compiled(pattern)
-        except (re.error, RecursionError, OverflowError) as error:
-            raise InvalidError(f"Invalid {name} filter: error parsing regexp: {error}") from error
-    if event.tag_filter and not event.service_filter:
-        raise InvalidError("Cannot provide tag filter without service filter")
+            compile_pattern(pattern)
+        except InvalidError as error:
+            raise InvalidError(f"Invalid {name} filter: {error}") from error
     size = _FRAME_BYTES + 2 * len(event.name.encode()) + len(event.payload or b"")
     size += sum(len(text.encode()) + _FILTER_BYTES for text in filters.values() if text)
     if size > _LIMIT_BYTES:
@@ -69,35 +64,36 @@ def _check(event: EventRow) -> None:
         )
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
-    if len(pattern) > _REGEX_LIMIT:
-        raise re.error("expression too long")
-    return re.compile(pattern)
-
-
 def list_all(agent: Agent, request: Request) -> Found:
     """The events whose filters match this agent; `?name=` picks some."""
     read = events.read_events(agent.store.state, request.query.get("name"))
     node = request.source or agent.node.node
-    rows = [event for event in read.value if _concerns(agent, node, event)]
+    rows = [event for event in read.value if _is_meant(agent, node, event)]
     index = events.event_index(rows[-1].id) if rows else 1
     read = type(read)(rows, index, read.watches)
     return Found(read, json_response, is_ordered=False)
 
 
-def _concerns(agent: Agent, node: str, event: EventRow) -> bool:
-    """Whether the agent of that node is meant."""
-    if event.node_filter and not _compiled(event.node_filter).search(node):
+def _is_meant(agent: Agent, node: str, event: EventRow) -> bool:
+    """Whether the agent of that node is; filters that came by a restore may be none."""
+    try:
+        return _fits(agent, node, event)
+    except InvalidError:
+        return False
+
+
+def _fits(agent: Agent, node: str, event: EventRow) -> bool:
+    if event.node_filter and not compile_pattern(event.node_filter)(node):
         return False
     if not event.service_filter:
         return True
-    wanted = _compiled(event.service_filter)
+    is_wanted = compile_pattern(event.service_filter)
     services = [
         row.service
         for row in agent.store.state.services.scan(node_prefix(node))
-        if wanted.search(row.service.service)
+        if is_wanted(row.service.service)
     ]
     if not event.tag_filter:
         return bool(services)
-    tag = _compiled(event.tag_filter)
-    return any(tag.search(text) for service in services for text in service.tags or ())
+    is_tag = compile_pattern(event.tag_filter)
+    return any(is_tag(text) for service in services for text in service.tags or ())

@@ -56,6 +56,7 @@ class Request(Struct):
     body: bytes = b""
     plan: Any = None  # the app's: what `App.prepare` found for it
     source: str = ""  # the node of the agent that forwarded it; empty when it came here
+    is_relayed: bool = False  # by a server that takes this one for the leader
     takes_chunks: bool = True  # HTTP/1.0 knows none
     is_framed: bool = False  # it announced a body, if an empty one
     is_plain: bool = True  # an answer is sent whole, as it is, and the next one may follow

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from fairlead.agent.agent import Agent
+from fairlead.agent.servers import servers
 from fairlead.durations import SECOND_NS
 from fairlead.errors import InvalidError
 from fairlead.http.messages import Request, Response, json_response
@@ -18,16 +19,19 @@ __all__ = ["autopilot_health", "raft_configuration", "raft_remove_peer"]
 
 
 def raft_configuration(agent: Agent, request: Request) -> Response:
-    """The servers; this one leads."""
-    server = {
-        "ID": agent.node.id,
-        "Node": agent.node.node,
-        "Address": agent.server_address,
-        "Leader": True,
-        "ProtocolVersion": "3",
-        "Voter": True,
-    }
-    return json_response({"Servers": [server], "Index": 0})
+    """The servers."""
+    found = [
+        {
+            "ID": server.id,
+            "Node": server.node,
+            "Address": server.address,
+            "Leader": server.leads,
+            "ProtocolVersion": "3",
+            "Voter": True,
+        }
+        for server in servers(agent)
+    ]
+    return json_response({"Servers": found, "Index": 0})
 
 
 def raft_remove_peer(agent: Agent, request: Request) -> Response:
@@ -48,19 +52,31 @@ def raft_remove_peer(agent: Agent, request: Request) -> Response:
 
 
 def autopilot_health(agent: Agent, request: Request) -> Response:
+    """Whether the servers are well, and how many more may fail before none can write."""
     since = time.gmtime(agent.started_ns // SECOND_NS)
-    server: dict[str, Any] = {
-        "ID": agent.node.id,
-        "Name": agent.node.node,
-        "Address": agent.server_address,
-        "SerfStatus": "alive",
-        "Version": API_VERSION,
-        "Leader": True,
-        "LastContact": "0s",
-        "LastTerm": 1,
-        "LastIndex": agent.store.state.index,
-        "Healthy": True,
-        "Voter": True,
-        "StableSince": time.strftime("%Y-%m-%dT%H:%M:%SZ", since),
-    }
-    return json_response({"Healthy": True, "FailureTolerance": 0, "Servers": [server]})
+    known = servers(agent)
+    contact = agent.store.contact
+    found: list[dict[str, Any]] = []
+    for server in known:
+        is_alive = server.status == "alive"
+        found.append(
+            {
+                "ID": server.id,
+                "Name": server.node,
+                "Address": server.address,
+                "SerfStatus": server.status,
+                "Version": API_VERSION,
+                "Leader": server.leads,
+                "LastContact": "0s" if server.leads else f"{contact.age_ms}ms",
+                "LastTerm": 1,
+                "LastIndex": agent.store.state.index,
+                "Healthy": is_alive,
+                "Voter": True,
+                "StableSince": time.strftime("%Y-%m-%dT%H:%M:%SZ", since),
+            }
+        )
+    alive = sum(server["Healthy"] for server in found)
+    tolerance = max(alive - (len(found) // 2 + 1), 0)
+    healthy = alive == len(found) and contact.known_leader
+    answer = {"Healthy": healthy, "FailureTolerance": tolerance, "Servers": found}
+    return json_response(answer, 200 if healthy else 429)

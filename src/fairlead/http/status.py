@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from fairlead.agent.agent import Agent
+from fairlead.agent.servers import servers
 from fairlead.http.messages import Request, Response, json_response, text_response
+from fairlead.http.remote import wan_of
 
 __all__ = ["datacenters", "leader", "peers", "root"]
 
@@ -14,12 +16,17 @@ def root(agent: Agent, request: Request) -> Response:
 
 
 def leader(agent: Agent, request: Request) -> Response:
-    return json_response(agent.server_address)
+    """Empty as long as nobody leads."""
+    if agent.store.following is None:
+        return json_response(agent.server_address)
+    leader = agent.store.leader
+    return json_response(leader.address if leader is not None else "")
 
 
 def peers(agent: Agent, request: Request) -> Response:
-    return json_response([agent.server_address])
+    return json_response([server.address for server in servers(agent)])
 
 
 def datacenters(agent: Agent, request: Request) -> Response:
-    return json_response([agent.settings.datacenter])
+    """Sorted by how far they are."""
+    return json_response(wan_of(agent).datacenters())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from fairlead.b64 import decode_base64
+from fairlead.errors import InvalidError
 
 if TYPE_CHECKING:
     from fairlead.settings.settings import Settings
@@ -36,12 +38,12 @@ def cluster_faults(settings: Settings) -> list[str]:
             elif not address.strip():
                 faults.append(f"{name}: an address is empty")
     try:
-        key = base64.b64decode(settings.encrypt, validate=True)
-    except ValueError as error:
+        key = decode_base64(settings.encrypt.encode("utf-8", "replace"))
+    except InvalidError as error:
         faults.append(f"encrypt has invalid key: {error}")
     else:
         if settings.encrypt and len(key) not in _KEY_SIZES:
-            faults.append(f"encrypt has invalid key: {len(key)} bytes, must be 16, 24 or 32")
+            faults.append("encrypt has invalid key: key size must be 16, 24 or 32 bytes")
     return faults
 
 

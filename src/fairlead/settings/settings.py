@@ -24,6 +24,7 @@ from fairlead.settings.cluster import (
     is_one_of_several,
 )
 from fairlead.settings.dns import dns_faults, service_ttls
+from fairlead.settings.wan import wan_faults
 from fairlead.settings.watches import watch_faults
 
 __all__ = ["DEV_DEFAULTS", "LOG_LEVELS", "RELOADABLE", "Settings", "build", "warnings"]
@@ -87,6 +88,7 @@ class Settings:
     bind_addr: str = "0.0.0.0"
     client_addr: str = "127.0.0.1"
     advertise_addr: str = ""
+    advertise_addr_wan: str = ""
     addresses_dns: str = ""
     addresses_http: str = ""
     addresses_https: str = ""
@@ -97,10 +99,17 @@ class Settings:
     ports_serf_lan: int = 8301
     ports_etcd: int = 8303
     etcd_binary: str = "etcd"
+    ports_serf_wan: int = 8302
     start_join: list[str] = field(default_factory=list)
     retry_join: list[str] = field(default_factory=list)
     retry_interval: int = 30 * SECOND_NS
     retry_max: int = 0
+    start_join_wan: list[str] = field(default_factory=list)
+    retry_join_wan: list[str] = field(default_factory=list)
+    retry_interval_wan: int = 30 * SECOND_NS
+    retry_max_wan: int = 0
+    reconnect_timeout_wan: int = 72 * 3600 * SECOND_NS
+    kv_replication: list[dict[str, str]] = field(default_factory=list)
     rejoin_after_leave: bool = False
     leave_on_terminate: bool | None = None
     skip_leave_on_interrupt: bool | None = None
@@ -230,13 +239,15 @@ def _completed(settings: Settings) -> Settings:
         values["engine"] = SUPERVISED
     elif not settings.engine and settings.data_dir:
         values["engine"] = f"sqlite:{Path(settings.data_dir) / 'fairlead.db'}"
-    for name in ("bind_addr", "advertise_addr", "client_addr", *_ADDRESSES):
+    addresses = ("bind_addr", "advertise_addr", "advertise_addr_wan", "client_addr")
+    for name in (*addresses, *_ADDRESSES):
         values[name] = expand(values[name])
     given = [settings.recursor] if settings.recursor else []
     values["recursors"] = [expand(text) for text in (*given, *settings.recursors)]
     if not settings.advertise_addr:
         wildcard = values["bind_addr"] in ("0.0.0.0", "::", "")
         values["advertise_addr"] = own_address() if wildcard else values["bind_addr"]
+    values["advertise_addr_wan"] = values["advertise_addr_wan"] or values["advertise_addr"]
     return Settings(**values)
 
 
@@ -264,6 +275,7 @@ def _faults(settings: Settings) -> list[str]:
         _header_faults,
         cluster_faults,
         etcd_faults,
+        wan_faults,
         _tls_faults,
         dns_faults,
         lambda settings: watch_faults(settings.watches),
@@ -274,15 +286,16 @@ def _faults(settings: Settings) -> list[str]:
 
 def _number_faults(settings: Settings) -> list[str]:
     faults = []
-    for name in ("dns", "http", "https", "server", "serf_lan", "etcd"):
-        name = f"ports_{name}"
+    for section in ("dns", "http", "https", "server", "serf_lan", "serf_wan", "etcd"):
+        name = f"ports_{section}"
         port = getattr(settings, name)
         if not -1 <= port <= 65535:
             faults.append(f"{_key(name)} cannot be {port}. Use a port from 1 to 65535, or -1")
     positive = (
         "limits_http_max_conns_per_client limits_kv_max_value_size limits_txn_max_req_len "
         "default_query_time max_query_time session_ttl_min tombstone_ttl retry_interval "
-        "reconnect_timeout check_output_max_size check_reap_interval"
+        "reconnect_timeout retry_interval_wan reconnect_timeout_wan check_reap_interval "
+        "check_output_max_size"
     )
     for name in positive.split():
         if getattr(settings, name) <= 0:
@@ -303,7 +316,7 @@ def _key(name: str) -> str:
 
 def _address_faults(settings: Settings) -> list[str]:
     faults = []
-    for key in ("bind_addr", "advertise_addr"):
+    for key in ("bind_addr", "advertise_addr", "advertise_addr_wan"):
         if not _is_ip(getattr(settings, key)):
             faults.append(f'{key}: "{getattr(settings, key)}" is not an IP address')
     for key in ("client_addr", *_ADDRESSES):

@@ -68,6 +68,7 @@ class Questions:
         body: bytes,
         source: str,
         reply: Callable[[Reply], None],
+        is_relayed: bool = False,
     ) -> Callable[[], None]:
         self.asked.append(Asked(method, target, headers, body, source, reply))
         return self.asked[-1].cancel
@@ -89,7 +90,7 @@ class Hub:
     def _new_links(self) -> Links:
         links = Links(self.store, self.clock, node_row("s1", 99), self.key, 72 * HOUR_NS)
         links.edge = self.edge
-        links.servers = [f"127.0.0.1:{self.port}"]
+        links.own_address = [f"127.0.0.1:{self.port}"]
         links.membership.load()
         return links
 

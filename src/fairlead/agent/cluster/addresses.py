@@ -16,7 +16,12 @@ _DIAL_S = 3.0
 
 
 class JoinError(UnavailableError):
-    """Nobody there, or not one of ours; the words are Go's where it has them."""
+    """Nobody there, or not one of ours; the words are Go's where it has them.
+
+    `is_refused`: the machine answers, and no process listens there.
+    """
+
+    is_refused = False
 
 
 def split_address(text: str, port: int) -> tuple[str, int]:
@@ -53,6 +58,7 @@ async def dial(end: Channel, host: str, port: int) -> None:
     except (OSError, TimeoutError, ValueError, OverflowError) as error:
         raise JoinError(f"Failed to resolve {host}: lookup {host}: no such host") from error
     fault = address = ""
+    refused = 0
     for address in dict.fromkeys(str(where[0]) for _, _, _, _, where in found):
         name = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         try:
@@ -65,7 +71,10 @@ async def dial(end: Channel, host: str, port: int) -> None:
             fault = f"dial tcp: address {port}: invalid port"
         except OSError as error:
             fault = f"dial tcp {name}: connect: {_why(error)}"
-    raise JoinError(f"Failed to join {address}: {fault}")
+            refused += isinstance(error, ConnectionRefusedError)
+    failed = JoinError(f"Failed to join {address}: {fault}")
+    failed.is_refused = refused > 0
+    raise failed
 
 
 def _why(error: OSError) -> str:

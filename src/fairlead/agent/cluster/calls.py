@@ -7,6 +7,7 @@ was not sent yet waits for the next link, for a while.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +15,24 @@ from fairlead.agent.cluster import frames
 from fairlead.agent.cluster.contracts import Reply
 from fairlead.errors import FairleadError, UnavailableError
 
-__all__ = ["NO_SERVER", "Call", "Calls"]
+__all__ = ["NO_SERVER", "Call", "Calls", "Question", "into"]
 
 NO_SERVER = "No known Consul servers"
 _UNKNOWN = (
     "the link to the server broke before it answered: the write may have happened, or may not"
 )
+
+Question = (
+    frames.Submit
+    | frames.Fetch
+    | frames.Attend
+    | frames.Question
+    | frames.Execute
+    | frames.Confirm
+    | frames.Enlist
+    | frames.Depart
+)
+"""What is answered by `Result` or `Failed`."""
 
 _Answer = frames.Answer | frames.Result | frames.Failed
 
@@ -31,7 +44,7 @@ class Call:
 
     def __init__(
         self,
-        frame: frames.Ask | frames.Submit | frames.Fetch | frames.Attend | frames.Question,
+        frame: frames.Ask | Question,
         reply: Callable[[Any], None],
         *,
         is_read: bool,
@@ -63,13 +76,15 @@ class Call:
             self._parts.append(frame.data)
             if not frame.last:
                 return None
-            head = self._head
-            return Reply(head.status, head.content_type, head.headers, b"".join(self._parts))
+            head, body = self._head, b"".join(self._parts)
+            return Reply(head.status, head.content_type, head.headers, body, index=head.index)
         if isinstance(frame, frames.Answer):
             if frame.more:
                 self._head, self._parts = frame, [frame.body]
                 return None
-            return Reply(frame.status, frame.content_type, frame.headers, frame.body)
+            return Reply(
+                frame.status, frame.content_type, frame.headers, frame.body, index=frame.index
+            )
         return frame
 
 
@@ -127,3 +142,17 @@ class Calls:
     def _fail(self, call: Call, error: FairleadError) -> None:
         del self._calls[call.frame.id]
         call.reply(error)
+
+
+def into(future: asyncio.Future[Any]) -> Callable[[Any], None]:
+    """A `reply` that goes into a future."""
+
+    def reply(answer: Any) -> None:
+        if future.done():
+            return
+        if isinstance(answer, FairleadError):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+
+    return reply

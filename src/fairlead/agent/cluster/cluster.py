@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import Awaitable, Callable
@@ -12,19 +13,30 @@ from msgspec import structs
 
 from fairlead.agent.cluster import secret
 from fairlead.agent.cluster.addresses import JoinError, greet, split_address
-from fairlead.agent.cluster.identity import identity, own_member, wan_member
+from fairlead.agent.cluster.identity import (
+    identity,
+    is_server,
+    own_member,
+    server_address,
+)
 from fairlead.agent.cluster.known import KnownServers
+from fairlead.agent.cluster.leadership import Leadership
 from fairlead.agent.cluster.link import LONGEST_BACKOFF_S, Link
 from fairlead.agent.cluster.link_registry import LinkRegistry
 from fairlead.agent.cluster.links import Links
-from fairlead.agent.registry import Registry, StoreRegistry
+from fairlead.agent.cluster.wan.joining import keep_joining
+from fairlead.agent.cluster.wan.replication import Replication
+from fairlead.agent.cluster.wan.wan import Wan
+from fairlead.agent.registry import Registry
 from fairlead.agent.tasks import Tasks
 from fairlead.clock import Clock
+from fairlead.core.commands import Command, MemberSet
 from fairlead.core.keys import node_key
 from fairlead.core.members import ALIVE, FAILED
 from fairlead.core.rows import MemberRow, NodeRow, Position
 from fairlead.durations import SECOND_NS
-from fairlead.errors import SettingsError, UnavailableError
+from fairlead.engines import Leader
+from fairlead.errors import FairleadError, SettingsError, UnavailableError
 from fairlead.settings.settings import Settings
 from fairlead.store import Store
 
@@ -32,6 +44,8 @@ __all__ = ["ClientCluster", "Cluster", "ServerCluster"]
 
 log = logging.getLogger("agent.cluster")
 
+# For another server to take the lead from one that leaves.
+_HAND_OVER_S = 5.0
 # A question about the cluster should be answered while it is being cut.
 _MEMBERS_S = 2.0
 
@@ -43,9 +57,15 @@ class ServerCluster:
         self._settings = settings
         self._node = node
         self._store = store
-        self.registry: Registry = StoreRegistry(store)
         key = secret.read_key(settings.encrypt)
-        self.links = Links(store, clock, node, key, settings.reconnect_timeout)
+        self.leadership: Leadership | None = None
+        if store.following is not None:
+            self.leadership = Leadership(store, identity(settings, node), clock, key)
+        self.links = Links(store, clock, node, key, settings.reconnect_timeout, self.leadership)
+        self.registry: Registry = self.links.registry
+        self.wan = Wan(settings, node, store, clock, key)
+        self.wan.leads = lambda: store.leads
+        self.wan.submit = self.registry.submit
 
     @property
     def position(self) -> Position:
@@ -56,11 +76,19 @@ class ServerCluster:
         """How many there are."""
         return len(self._store.state.nodes)
 
-    def start(self, tasks: Tasks) -> None:
-        """Begin to watch the members; the state is loaded."""
+    def start(self, tasks: Tasks, fail: Callable[[str], None]) -> None:
+        """Begin; the state is loaded. `fail` ends the agent."""
+        self._tasks, self._fail = tasks, fail
+        tasks.start("coordinates", self.links.positions.run)
+        if self.leadership is not None and self.links.relayed is not None:
+            tasks.start("leadership", self.leadership.run)
+            tasks.start("leader link", self.leadership.link.run)
+            tasks.start("reports", self.links.relayed.run)
+
+    def lead(self, tasks: Tasks) -> None:
+        """Watch the members, which is for the server that leads."""
         self.links.membership.load()
         tasks.start("membership", self.links.membership.run)
-        tasks.start("coordinates", self.links.positions.run)
 
     async def listen(self) -> None:
         """Raises: SettingsError, for a port, or when none of `start_join` can be joined."""
@@ -68,9 +96,16 @@ class ServerCluster:
         ports = [port for port in (settings.ports_server, settings.ports_serf_lan) if port > 0]
         address = settings.advertise_addr
         host = f"[{address}]" if ":" in address else address
-        self.links.servers = [f"{host}:{port}" for port in ports[:1]]
+        self.links.own_address = [f"{host}:{port}" for port in ports[:1]]
         named = {"ports.server": settings.ports_server, "ports.serf_lan": settings.ports_serf_lan}
         await self.links.listen(settings.bind_addr, named)
+        if self._store.following is not None:
+            # Only who can be reached may lead.
+            own = Leader(self._node.node, self._node.id, server_address(self._own_member()))
+            self._store.following.stand(own)
+        await self._federate()
+        if self._store.following is not None:
+            return
         if settings.start_join:
             await _join_one(self.join, settings.start_join)
         for address in settings.retry_join:
@@ -79,32 +114,81 @@ class ServerCluster:
             except JoinError as error:
                 log.warning("not joined: %s", error)
 
+    async def _federate(self) -> None:
+        """Take part in the pool of all datacenters' servers."""
+        wan, settings = self.wan, self._settings
+        await wan.start()
+        if settings.start_join_wan:
+            await _join_one(wan.join, settings.start_join_wan)
+        if settings.retry_join_wan:
+            join = functools.partial(keep_joining, wan, settings, self._fail)
+            self._tasks.start("join-wan", join)
+        for entry in settings.kv_replication:
+            copy = Replication(wan, self._store, entry["datacenter"], entry["prefix"])
+            self._tasks.start(f"kv-replication-{entry['prefix']}", copy.run)
+
     async def stop(self) -> None:
+        await self.wan.stop()
+        if self.leadership is not None:
+            self.leadership.stop()
         await self.links.stop()
 
+    def _own_member(self) -> MemberRow:
+        return own_member(self._settings, self._node)
+
+    def opening(self) -> list[Command]:
+        """What is decided first when this server takes the lead."""
+        return [MemberSet(self._own_member())]
+
     async def members(self) -> list[MemberRow]:
-        own = own_member(self._settings, self._node)
+        own = self._own_member()
         rows = dict(self._store.state.members.rows)
         rows[node_key(own.name)] = own
         return [rows[key] for key in sorted(rows)]
 
     async def wan_members(self) -> list[MemberRow]:
-        return [wan_member(self._settings, self._node)]
+        return self.wan.members()
+
+    async def join_wan(self, address: str) -> None:
+        """Raises: FairleadError, it cannot be joined."""
+        await self.wan.join(address)
 
     async def join(self, address: str) -> None:
-        """Itself is well, as in files that name every server; another server it cannot join."""
+        """A server of this cluster is well, as in files that name every one; others are not."""
         host, port = split_address(address, self._settings.ports_serf_lan)
         hello = await greet(host, port)
-        if node_key(hello.name) != node_key(self._node.node):
-            raise JoinError(f"Failed to join {host}: this version runs one server, and that is one")
+        key = node_key(hello.name)
+        member = self._store.state.members.rows.get(key)
+        known = key == node_key(self._node.node) or (member is not None and is_server(member))
+        if known:
+            return
+        why = "that is a server of another cluster"
+        if self.leadership is None:
+            why = "this server runs alone, and that is one: start both with -bootstrap-expect"
+        raise JoinError(f"Failed to join {host}: {why}")
 
     async def leave(self) -> None:
         """Never fails. The only server takes its state with it: there is nobody to tell."""
+        await self.wan.leave()
+        following = self._store.following
+        if self.leadership is None or following is None:
+            return
+        with contextlib.suppress(FairleadError, TimeoutError):
+            if self._store.leads:
+                await following.engine.stand_down()
+            async with asyncio.timeout(_HAND_OVER_S):
+                while await self.leadership.ready():
+                    await following.role_changed()
+        await self.leadership.link.leave()
 
     async def force_leave(self, name: str, *, prune: bool) -> None:
         if node_key(name) == node_key(self._node.node):
             # It lives, and says so at once.
             return
+        is_member = node_key(name) in self._store.state.members.rows
+        if not is_member and await self.wan.force_leave(name, prune=prune):
+            return
+        # The leader's: others forward it (`http/leading.py`).
         await self.links.membership.force_leave(name, prune=prune)
 
 
@@ -144,6 +228,8 @@ class ClientCluster:
         link.joined = list(dict.fromkeys([*settings.start_join, *settings.retry_join]))
         if not link.servers and not link.joined:
             log.warning("no server is known: give -retry-join, or join one with `fairlead join`")
+        if settings.retry_join_wan:
+            log.warning("retry_join_wan: Must be a server to join WAN cluster")
         patience = _Patience(link, settings, fail)
         first = None if patience.is_for_strangers and link.servers else patience.wait
         tasks.start("link", functools.partial(link.run, first))
@@ -169,6 +255,10 @@ class ClientCluster:
     async def wan_members(self) -> list[MemberRow] | None:
         """Clients belong to no pool of servers."""
         return None
+
+    async def join_wan(self, address: str) -> None:
+        """Raises: FairleadError, always."""
+        raise FairleadError("Must be a server to join WAN cluster")
 
     async def join(self, address: str) -> None:
         if not self.link.is_up:

@@ -11,6 +11,10 @@ frame in parts.
     client  Ask [Part...] | Submit | Fetch | Cancel | Beat | Leave
     server  Answer [Part...] | Result | Failed | Pulse | Left
 
+A server that follows is a client of the one that leads; it sends Confirm, Enlist,
+Depart and Report besides, and hears Applied. Between servers of different datacenters both send
+`Roster`, and whoever logged in `Execute`.
+
 Servers that look for each other say `Gather` instead of `Login`, once, and hear
 `Gathered` or `Refused`.
 
@@ -25,7 +29,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from fairlead.core.rows import NodeRow, Position
+from fairlead.core.rows import MemberRow, NodeRow, Position, QueryRow
 from fairlead.errors import InvalidError
 
 __all__ = [
@@ -34,11 +38,16 @@ __all__ = [
     "PART_BYTES",
     "VERSION",
     "Answer",
+    "Applied",
     "Ask",
     "Beat",
     "BrokenFrameError",
     "Cancel",
+    "Confirm",
     "Decoder",
+    "Depart",
+    "Enlist",
+    "Execute",
     "Failed",
     "Fetch",
     "Frame",
@@ -51,7 +60,9 @@ __all__ = [
     "Part",
     "Pulse",
     "Refused",
+    "Report",
     "Result",
+    "Roster",
     "Submit",
     "Welcome",
     "decode_value",
@@ -59,7 +70,7 @@ __all__ = [
     "encode_value",
 ]
 
-VERSION = 1
+VERSION = 2
 LIMIT_BYTES = 8 * 1024 * 1024
 """No frame is longer."""
 GREETING_LIMIT_BYTES = 64 * 1024
@@ -102,7 +113,10 @@ class Refused(Struct, frozen=True, array_like=True, tag=4):
 
 
 class Ask(Struct, frozen=True, array_like=True, tag=5):
-    """An HTTP request that came to the client; with `more`, parts follow."""
+    """An HTTP request that came to the client; with `more`, parts follow.
+
+    A server passes on what came to it: `source` is the node of the agent it came to first.
+    """
 
     id: int
     method: str
@@ -110,10 +124,14 @@ class Ask(Struct, frozen=True, array_like=True, tag=5):
     headers: list[tuple[bytes, bytes]] = []
     body: bytes = b""
     more: bool = False
+    source: str = ""
 
 
 class Answer(Struct, frozen=True, array_like=True, tag=6):
-    """Its answer; `headers` are lines as they are sent. With `more`, parts follow."""
+    """Its answer; `headers` are lines as they are sent. With `more`, parts follow.
+
+    `index` is the server's, when it answered.
+    """
 
     id: int
     status: int
@@ -121,6 +139,7 @@ class Answer(Struct, frozen=True, array_like=True, tag=6):
     headers: bytes
     body: bytes
     more: bool = False
+    index: int = 0
 
 
 class Part(Struct, frozen=True, array_like=True, tag=7):
@@ -169,7 +188,7 @@ class Question(Struct, frozen=True, array_like=True, tag=18):
 
 
 class Result(Struct, frozen=True, array_like=True, tag=11):
-    """The answer to `Submit`, `Fetch`, `Attend` or `Question`, as msgpack."""
+    """The answer to what has an id and is no `Ask`, as msgpack."""
 
     id: int
     value: bytes
@@ -209,6 +228,45 @@ class Left(Struct, frozen=True, array_like=True, tag=16):
     """It is out."""
 
 
+class Confirm(Struct, frozen=True, array_like=True, tag=40):
+    """Answer with the index that a read must have seen, once it is `seen` at least.
+
+    `quorum`: a majority is asked first.
+    """
+
+    id: int
+    quorum: bool
+    seen: int
+
+
+class Applied(Struct, frozen=True, array_like=True, tag=44):
+    """The leader's memory has that index: followers may show it."""
+
+    index: int
+
+
+class Enlist(Struct, frozen=True, array_like=True, tag=41):
+    """An agent has linked to a server that follows."""
+
+    id: int
+    node: NodeRow
+    member: MemberRow
+
+
+class Depart(Struct, frozen=True, array_like=True, tag=42):
+    """An agent there leaves the cluster for good."""
+
+    id: int
+    name: str
+
+
+class Report(Struct, frozen=True, array_like=True, tag=43):
+    """The nodes of agents there that were heard of, and of those whose links broke."""
+
+    heard: list[str]
+    broke: list[str]
+
+
 class Gather(Struct, frozen=True, array_like=True, tag=60):
     """A server looks for others: what it knows (`agent/etcd/peers.py`), as msgpack, proved."""
 
@@ -223,6 +281,21 @@ class Gathered(Struct, frozen=True, array_like=True, tag=61):
 
     proof: bytes
     view: bytes
+
+
+class Roster(Struct, frozen=True, array_like=True, tag=50):
+    """The servers known: those of the own datacenter as they are, others as they were heard of."""
+
+    members: list[MemberRow]
+
+
+class Execute(Struct, frozen=True, array_like=True, tag=51):
+    """What does a prepared query of another datacenter find here? `limit` 0 is none."""
+
+    id: int
+    query: QueryRow
+    limit: int = 0
+    connect: bool = False
 
 
 Frame: TypeAlias = (
@@ -244,8 +317,15 @@ Frame: TypeAlias = (
     | Pulse
     | Leave
     | Left
+    | Applied
+    | Confirm
+    | Enlist
+    | Depart
+    | Report
     | Gather
     | Gathered
+    | Roster
+    | Execute
 )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from fairlead.agent.cluster import frames, secret
 from fairlead.agent.cluster.addresses import JoinError, dial, split_address
-from fairlead.agent.cluster.calls import NO_SERVER, Call, Calls
+from fairlead.agent.cluster.calls import NO_SERVER, Call, Calls, Question, into
 from fairlead.agent.cluster.channel import Channel
 from fairlead.agent.cluster.contracts import Reply
 from fairlead.agent.cluster.frames import BrokenFrameError, Frame
@@ -39,9 +39,6 @@ LONGEST_BACKOFF_S = 5.0
 _NONCE_BYTES = 32
 
 
-_Callable = frames.Submit | frames.Fetch | frames.Attend | frames.Question
-
-
 class Link:
     """An `End` of a channel, and the loop that keeps one."""
 
@@ -55,6 +52,7 @@ class Link:
         self.server = ""
         self.nodes = 1  # in the cluster, as far as is known
         self.remember: Callable[[list[str]], None] = lambda servers: None
+        self.heard: Callable[[], None] = lambda: None  # called when the server was
         self._key = key
         self._default_port = default_port
         self._calls = Calls()
@@ -106,11 +104,12 @@ class Link:
         reply: Callable[[Reply | FairleadError], None],
         headers: list[tuple[bytes, bytes]] | None = None,
         body: bytes = b"",
+        source: str = "",
     ) -> Call:
         """Send an HTTP request to the server; `cancel` takes it back."""
         long = len(body) > frames.PART_BYTES
         frame = frames.Ask(
-            self._calls.new_id(), method, target, headers or [], b"" if long else body, long
+            self._calls.new_id(), method, target, headers or [], b"" if long else body, long, source
         )
         call = Call(frame, reply, is_read=method == "GET", body=body if long else b"")
         self._begin(call)
@@ -134,12 +133,12 @@ class Link:
             UnavailableError: there is no server, or the fate of a write is unknown.
         """
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        call = self.ask(method, target, _into(future), headers, body)
+        call = self.ask(method, target, into(future), headers, body)
         reply: Reply = await self._wait(call, future)
         return reply
 
     async def call(
-        self, frame: Callable[[int], _Callable], *, is_read: bool
+        self, frame: Callable[[int], Question], *, is_read: bool
     ) -> frames.Result | frames.Failed:
         """The answer to a frame that is made with the id of the call (`link_registry.py`).
 
@@ -147,7 +146,7 @@ class Link:
             UnavailableError: as for `request`.
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        call = Call(frame(self._calls.new_id()), _into(future), is_read=is_read)
+        call = Call(frame(self._calls.new_id()), into(future), is_read=is_read)
         self._begin(call)
         answer: frames.Result | frames.Failed = await self._wait(call, future)
         return answer
@@ -219,8 +218,7 @@ class Link:
 
     async def _try_all(self) -> bool:
         """Whether one of the known servers took us in; the last good one is tried first."""
-        known = dict.fromkeys([self.server, *self.servers, *self.joined])
-        for address in [address for address in known if address]:
+        for address in self._candidates():
             try:
                 await self.join(address)
             except JoinError as error:
@@ -228,6 +226,11 @@ class Link:
             else:
                 return True
         return False
+
+    def _candidates(self) -> list[str]:
+        """Whom to try, in this order."""
+        known = dict.fromkeys([self.server, *self.servers, *self.joined])
+        return [address for address in known if address]
 
     # ---------------------------------------------------------------- the channel
 
@@ -250,8 +253,8 @@ class Link:
     def closed(self, channel: Channel, reason: str) -> None:
         if channel is not self._channel:
             return
-        self._channel = None
         self._fail_entering(reason or "the connection was closed")
+        self._channel = None
         if self._pulse is not None and not self._pulse.done():
             self._pulse.cancel()
         if self._leaving is not None and not self._leaving.done():
@@ -307,8 +310,9 @@ class Link:
 
     def _fail_entering(self, reason: str) -> None:
         self._challenge = b""
-        if self._entering is not None and not self._entering.done():
-            self._entering.set_exception(JoinError(f"Failed to join: {reason}"))
+        if self._channel and self._entering is not None and not self._entering.done():
+            fault = JoinError(f"Failed to join {self._channel.peer}: {reason}")
+            self._entering.set_exception(fault)
 
     def _learn(self, servers: list[str]) -> None:
         if servers != self.servers:
@@ -331,10 +335,15 @@ class Link:
                 self._channel.abort("it was silent for too long")
                 await self._is_down.wait()
 
+    def send(self, frame: Frame) -> None:
+        """Say something that needs no answer; nothing where there is no server."""
+        if self._channel is not None and self.is_up:
+            self._channel.send(frame)
+
     def send_beat(self) -> None:
         """Say that this agent lives."""
-        if self._channel is not None and self.is_up:
-            self._channel.send(self._heart.beat())
+        if self.is_up:
+            self.send(self._heart.beat())
 
     async def beat(self) -> None:
         """Send one heartbeat and wait until the server has heard it.
@@ -350,6 +359,7 @@ class Link:
 
     def _hear_pulse(self, pulse: frames.Pulse) -> None:
         self._heart.hear(pulse, self.server)
+        self.heard()
         self.nodes = pulse.nodes
         self._learn(pulse.servers)
         if self._pulse is not None and not self._pulse.done():
@@ -384,15 +394,3 @@ class Link:
             self._holding = None
         self._calls.broke()
         self._calls.give_up(UnavailableError("the agent is stopping"))
-
-
-def _into(future: asyncio.Future[Any]) -> Callable[[Any], None]:
-    def reply(answer: Any) -> None:
-        if future.done():
-            return
-        if isinstance(answer, FairleadError):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)
-
-    return reply

@@ -10,15 +10,22 @@ import asyncio
 import logging
 import os
 
+from fairlead.agent.cluster import frames
 from fairlead.agent.cluster.channel import Channel
-from fairlead.agent.cluster.contracts import Admit, Edge, Names
+from fairlead.agent.cluster.contracts import Admit, Edge, Members, Names
 from fairlead.agent.cluster.frames import VERSION as FRAMES_VERSION
 from fairlead.agent.cluster.frames import Hello
+from fairlead.agent.cluster.identity import is_server, server_address
+from fairlead.agent.cluster.leadership import Leadership
 from fairlead.agent.cluster.membership import Membership
 from fairlead.agent.cluster.positions import Positions
+from fairlead.agent.cluster.relayed import RelayedMembership
 from fairlead.agent.cluster.served import ServedLink
+from fairlead.agent.cluster.server_registry import ServerRegistry
+from fairlead.agent.registry import Registry, StoreRegistry
 from fairlead.clock import Clock
 from fairlead.core.keys import node_key
+from fairlead.core.members import ALIVE
 from fairlead.core.rows import NodeRow
 from fairlead.errors import SettingsError
 from fairlead.store import Store
@@ -34,23 +41,54 @@ class Links:
     """Every agent that is linked to this server."""
 
     def __init__(
-        self, store: Store, clock: Clock, node: NodeRow, key: bytes, reconnect_timeout_ns: int
+        self,
+        store: Store,
+        clock: Clock,
+        node: NodeRow,
+        key: bytes,
+        reconnect_timeout_ns: int,
+        leadership: Leadership | None = None,
     ) -> None:
         self.store = store
+        self.registry: Registry = StoreRegistry(store)
+        self.leadership = leadership
+        if leadership is not None:
+            self.registry = ServerRegistry(store, leadership)
         self.clock = clock
         self.node = node
         self.key = key
         self.membership = Membership(store, clock, node.node, reconnect_timeout_ns)
-        self.positions = Positions(store, clock, node.node)
+        self.relayed: RelayedMembership | None = None
+        if leadership is not None:
+            self.relayed = RelayedMembership(store, leadership, self.membership)
+            store.applied = self._tell_applied
+        self.positions = Positions(store, self.registry, clock, node.node)
         self.edge: Edge | None = None
         self.names: Names | None = None
         # What a server that looks for a cluster is answered, on one of several servers.
         self.admit: Admit | None = None
-        self.servers: list[str] = []
+        self.own_address: list[str] = []
+        self._servers: tuple[int, list[str]] = (-1, [])
         self.by_name: dict[str, ServedLink] = {}
         self._open: set[ServedLink] = set()
+        self._followers: set[ServedLink] = set()
         self._listeners: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def members(self) -> Members:
+        """Who keeps the members: this server, or the one that leads."""
+        return self.membership if self.relayed is None or self.store.leads else self.relayed
+
+    @property
+    def servers(self) -> list[str]:
+        """Where agents may link to: this server, then the others that live."""
+        table = self.store.state.members
+        if self._servers[0] != table.index:
+            rows = table.rows.values()
+            others = [server_address(row) for row in rows if is_server(row) and row.status == ALIVE]
+            self._servers = (table.index, list(dict.fromkeys([*self.own_address, *others])))
+        return self._servers[1]
 
     # ---------------------------------------------------------------- listening
 
@@ -125,13 +163,25 @@ class Links:
         if old is not None and old is not link:
             old.replaced()
 
+    def follows(self, link: ServedLink) -> None:
+        """A server is at the other end: it hears how far this one is."""
+        self._followers.add(link)
+        link.send(frames.Applied(self.store.state.index))
+
+    def _tell_applied(self, index: int) -> None:
+        """Let the servers that follow know how far this one is."""
+        frame = frames.Applied(index)
+        for link in self._followers:
+            link.send(frame)
+
     def closed(self, link: ServedLink) -> None:
         self._open.discard(link)
+        self._followers.discard(link)
         if link.is_in:
             key = node_key(link.node.node)
             if self.by_name.get(key) is link:
                 del self.by_name[key]
-                self.membership.broke(key)
+                self.members.broke(key)
 
     def start(self, task: asyncio.Task[None]) -> None:
         """Keep a link's task until it is done."""

@@ -27,11 +27,12 @@ from fairlead.core.commands import (
 from fairlead.core.keys import check_key, node_key
 from fairlead.core.members import ALIVE, FAILED, LEFT
 from fairlead.core.rows import CheckRow, MemberRow, NodeRow
+from fairlead.core.state import State
 from fairlead.durations import SECOND_NS
 from fairlead.errors import FairleadError, InvalidError
 from fairlead.store import Store
 
-__all__ = ["Membership"]
+__all__ = ["Membership", "is_whole"]
 
 log = logging.getLogger("agent.cluster")
 
@@ -115,15 +116,7 @@ class Membership:
 
     def is_whole(self, key: str) -> bool:
         """Whether the tables say that this member lives: somebody may have removed it."""
-        state = self._store.state
-        member = state.members.rows.get(key)
-        check = state.checks.rows.get(check_key(key, _SERF_HEALTH))
-        return (
-            member is not None
-            and member.status == ALIVE
-            and check is not None
-            and check.status == _PASSING
-        )
+        return is_whole(self._store.state, key)
 
     def broke(self, key: str) -> None:
         """Its link broke: it comes back soon, or not at all."""
@@ -239,6 +232,18 @@ class Membership:
         for answer in answers:
             if isinstance(answer, FairleadError):
                 raise answer
+
+
+def is_whole(state: State, key: str) -> bool:
+    """Whether the tables say that this member lives."""
+    member = state.members.rows.get(key)
+    check = state.checks.rows.get(check_key(key, _SERF_HEALTH))
+    return (
+        member is not None
+        and member.status == ALIVE
+        and check is not None
+        and check.status == _PASSING
+    )
 
 
 def _health(alive: bool) -> CheckRow:

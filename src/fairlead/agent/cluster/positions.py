@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
+from fairlead.agent.registry import Registry
 from fairlead.clock import Clock
 from fairlead.core.commands import CoordinatesUpdate
 from fairlead.core.coordinates import DIMENSIONS
@@ -41,8 +42,9 @@ def has_moved(old: Position, new: Position) -> bool:
 class Positions:
     """What is known of where everybody stands."""
 
-    def __init__(self, store: Store, clock: Clock, own_name: str) -> None:
+    def __init__(self, store: Store, registry: Registry, clock: Clock, own_name: str) -> None:
         self._store = store
+        self._registry = registry
         self._clock = clock
         self._own_name = own_name
         self._own = Vivaldi()
@@ -75,7 +77,7 @@ class Positions:
         """Write those that have moved."""
         if self._moved:
             rows, self._moved = list(self._moved.values()), {}
-            await self._store.submit(CoordinatesUpdate(rows))
+            await self._registry.submit(CoordinatesUpdate(rows))
 
     async def run(self) -> None:
         while True:

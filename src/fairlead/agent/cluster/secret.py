@@ -6,9 +6,10 @@ keeps strangers out; what then goes over the link is not encrypted.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
+
+from fairlead.b64 import decode_base64
 
 __all__ = ["CLIENT", "SERVER", "is_proof", "proof", "read_key"]
 
@@ -18,7 +19,7 @@ SERVER = b"server"
 
 def read_key(text: str) -> bytes:
     """The bytes of an `encrypt` key, which was checked with the settings; empty for none."""
-    return base64.b64decode(text)
+    return decode_base64(text.encode())
 
 
 def proof(key: bytes, who: bytes, challenge: bytes, own: bytes) -> bytes:

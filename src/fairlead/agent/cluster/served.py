@@ -9,16 +9,19 @@ import os
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, get_args
 
-from fairlead.agent.cluster import frames, secret
+from msgspec import structs
+
+from fairlead.agent.cluster import frames, from_server, secret
 from fairlead.agent.cluster.channel import Channel
 from fairlead.agent.cluster.contracts import Reply
 from fairlead.agent.cluster.frames import BrokenFrameError, Frame
-from fairlead.agent.registry import StoreRegistry
 from fairlead.core.commands import (
     CatalogDeregister,
     CatalogRegister,
     CoordinatesUpdate,
     EventFire,
+    WanRemove,
+    WanSet,
 )
 from fairlead.core.keys import node_key
 from fairlead.core.members import ALIVE
@@ -36,10 +39,8 @@ log = logging.getLogger("agent.cluster")
 _NONCE_BYTES = 32
 _LOGIN_S = 5.0
 # What agents may have decided directly; all else goes through the HTTP API and its checks.
-_COMMANDS = {
-    kind.__name__: kind
-    for kind in get_args(CatalogRegister | CatalogDeregister | CoordinatesUpdate | EventFire)
-}
+_Command = CatalogRegister | CatalogDeregister | CoordinatesUpdate | EventFire | WanSet | WanRemove
+_COMMANDS = {kind.__name__: kind for kind in get_args(_Command)}
 
 
 class ServedLink:
@@ -50,7 +51,7 @@ class ServedLink:
 
     def __init__(self, links: Links) -> None:
         self._links = links
-        self._registry = StoreRegistry(links.store)
+        self._registry = links.registry
         self._nonce = os.urandom(_NONCE_BYTES)
         self._patience: asyncio.TimerHandle | None = None
         self._login: frames.Login | None = None
@@ -67,6 +68,7 @@ class ServedLink:
             frames.Question: self._question,
             frames.Beat: self._beat,
             frames.Leave: self._leave,
+            **from_server.handlers(self, links),
         }
 
     # ---------------------------------------------------------------- the channel
@@ -86,9 +88,9 @@ class ServedLink:
             handler(frame)
         elif isinstance(frame, frames.Login) and self._login is None:
             self._login = frame
-            self._start(self._enter(frame))
+            self.start(self._enter(frame))
         elif isinstance(frame, frames.Gather) and self._login is None:
-            self._start(self._gathered(frame))
+            self.start(self._gathered(frame))
         else:
             raise BrokenFrameError("it spoke before it was let in")
 
@@ -122,11 +124,11 @@ class ServedLink:
             node = login.node
             member = MemberRow(node.node, node.address, login.port, login.tags, ALIVE)
             try:
-                await links.membership.join(node, member)
+                await links.members.join(node, member)
             except FairleadError as error:
                 refusal = str(error) or type(error).__name__
         if not self._channel.is_open:
-            links.membership.broke(node_key(login.node.node))
+            links.members.broke(node_key(login.node.node))
             return
         if refusal:
             log.warning("an agent was refused: from=%s why=%s", self._channel.peer, refusal)
@@ -141,6 +143,8 @@ class ServedLink:
         links.entered(self)
         own = secret.proof(links.key, secret.SERVER, login.nonce, self._nonce)
         self._channel.send(frames.Welcome(own, links.servers, self._interval_ns()))
+        if login.tags.get("role") == "consul":
+            links.follows(self)
 
     def _refusal(self, login: frames.Login) -> str:
         links = self._links
@@ -171,7 +175,7 @@ class ServedLink:
         self._channel.close()
 
     def _interval_ns(self) -> int:
-        return int(self._links.membership.interval_s * SECOND_NS)
+        return int(self._links.members.interval_s * SECOND_NS)
 
     # ---------------------------------------------------------------- requests
 
@@ -201,24 +205,23 @@ class ServedLink:
         def reply(answer: Reply) -> None:
             self._cancels.pop(frame.id, None)
             if answer.stream is None and len(answer.body) <= frames.PART_BYTES:
-                self._channel.send(
-                    frames.Answer(
-                        frame.id, answer.status, answer.content_type, answer.headers, answer.body
-                    )
-                )
+                self._channel.send(_answer(frame.id, answer, self._links.store.state.index))
             else:
-                self._start(self._send(frame.id, answer))
+                self.start(self._send(frame.id, answer))
 
-        source = self.node.node
-        cancel = edge.ask(frame.method, frame.target, dict(frame.headers), body, source, reply)
+        is_relayed = bool(frame.source)
+        source = frame.source or self.node.node
+        cancel = edge.ask(
+            frame.method, frame.target, dict(frame.headers), body, source, reply, is_relayed
+        )
         if cancel is not None:
             self._cancels[frame.id] = cancel
 
     async def _send(self, call: int, reply: Reply) -> None:
         """An answer in parts, as fast as the client takes them."""
         channel = self._channel
-        head = frames.Answer(call, reply.status, reply.content_type, reply.headers, b"", True)
-        channel.send(head)
+        index = self._links.store.state.index
+        channel.send(_answer(call, structs.replace(reply, body=b"", stream=None), index, more=True))
         if reply.stream is not None:
             with reply.stream as stream:
                 while chunk := stream.read(frames.PART_BYTES):
@@ -238,7 +241,7 @@ class ServedLink:
             cancel()
 
     def _submit(self, frame: frames.Submit) -> None:
-        self._start(self._answer(frame.id, self._decided(frame)))
+        self.start(self.answer(frame.id, self._decided(frame)))
 
     async def _decided(self, frame: frames.Submit) -> Any:
         kind = _COMMANDS.get(frame.kind)
@@ -247,7 +250,7 @@ class ServedLink:
         return await self._registry.submit(frames.decode_value(frame.command, kind))
 
     def _fetch(self, frame: frames.Fetch) -> None:
-        self._start(self._answer(frame.id, self._registry.contents(frame.node)))
+        self.start(self.answer(frame.id, self._registry.contents(frame.node)))
 
     def _attend(self, frame: frames.Attend) -> None:
         changed = self._registry.changed(frame.node)
@@ -261,7 +264,7 @@ class ServedLink:
         changed.add_done_callback(done)
 
     def _question(self, frame: frames.Question) -> None:
-        self._start(self._answer(frame.id, self._named(frame)))
+        self.start(self.answer(frame.id, self._named(frame)))
 
     async def _named(self, frame: frames.Question) -> bytes | None:
         names = self._links.names
@@ -270,7 +273,7 @@ class ServedLink:
         answer = names(frame.data, frame.is_tcp, frame.source)
         return answer if answer is None or isinstance(answer, bytes) else await answer
 
-    async def _answer(self, call: int, work: Coroutine[Any, Any, Any]) -> None:
+    async def answer(self, call: int, work: Coroutine[Any, Any, Any]) -> None:
         try:
             value = await work
         except FairleadError as error:
@@ -283,7 +286,7 @@ class ServedLink:
     def _beat(self, frame: frames.Beat) -> None:
         links = self._links
         key = node_key(self.node.node)
-        links.membership.beat(key)
+        links.members.beat(key)
         links.positions.heard(self.node.node, frame.position, frame.rtt_ns)
         self._channel.send(
             frames.Pulse(
@@ -294,8 +297,8 @@ class ServedLink:
                 len(links.store.state.nodes),
             )
         )
-        if not links.membership.is_whole(key):
-            self._start(self._rejoin())
+        if not links.members.is_whole(key):
+            self.start(self._rejoin())
 
     async def _rejoin(self) -> None:
         """It lives though the tables say otherwise."""
@@ -304,28 +307,37 @@ class ServedLink:
         node = login.node
         member = MemberRow(node.node, node.address, login.port, login.tags, ALIVE)
         try:
-            await self._links.membership.join(node, member)
+            await self._links.members.join(node, member)
         except UnavailableError as error:
             log.warning("a member cannot be registered: node=%s why=%s", node.node, error)
         except FairleadError as error:
             self._channel.abort(str(error))
 
     def _leave(self, frame: frames.Leave) -> None:
-        self._start(self._depart())
+        self.start(self._depart())
 
     async def _depart(self) -> None:
         links = self._links
         links.by_name.pop(node_key(self.node.node), None)
         links.positions.forget(self.node.node)
         try:
-            await links.membership.leave(self.node.node)
+            await links.members.leave(self.node.node)
         except FairleadError as error:
             log.warning("a member could not leave: node=%s why=%s", self.node.node, error)
         self._channel.send(frames.Left())
         self._channel.close()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def send(self, frame: Frame) -> None:
+        self._channel.send(frame)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
         self._links.start(asyncio.create_task(work))
+
+
+def _answer(call: int, reply: Reply, index: int, *, more: bool = False) -> frames.Answer:
+    return frames.Answer(
+        call, reply.status, reply.content_type, reply.headers, reply.body, more, index
+    )
 
 
 def _cancel_future(future: asyncio.Future[None]) -> None:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from fairlead.engines.lock import lock_directory
+from fairlead.data_dir import take_lock
 from fairlead.errors import SettingsError
 
 __all__ = ["SOCKET_URL", "Folder"]
@@ -36,7 +36,7 @@ class Folder:
                 hint="bring it into a cluster with `fairlead operator migrate`, or give an empty "
                 "directory with -data-dir",
             )
-        self._lock = lock_directory(root)
+        self._lock = take_lock(root)
         try:
             self.root.mkdir(mode=0o700, exist_ok=True)
             self.root.chmod(0o700)

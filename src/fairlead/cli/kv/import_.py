@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import click
 
+from fairlead.b64 import decode_base64
 from fairlead.cli.api import api_flags, namespace_flag
-from fairlead.cli.data import decode_base64, read_data
+from fairlead.cli.data import read_data
 from fairlead.cli.keys import written_key
 from fairlead.cli.output import explained
 from fairlead.cli.verbs import option, verb

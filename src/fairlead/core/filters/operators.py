@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-import re2
-
 import fairlead.core.filters.syntax as syntax
 from fairlead.core.filters.literals import parse_bool, parse_int, quote
 from fairlead.core.filters.selectors import Each, Field, Flag, Lookup, Number, Text, Texts
+from fairlead.core.patterns import compile_pattern
 from fairlead.errors import InvalidError
 
 __all__ = ["Test", "has_operator", "test_of"]
@@ -31,17 +30,6 @@ _OPERATORS: dict[type, frozenset[str]] = {
 _NEGATIVE = frozenset(
     {syntax.NOT_EQUAL, syntax.NOT_CONTAINS, syntax.NOT_MATCHES, syntax.IS_NOT_EMPTY}
 )
-_REGEX_ERRORS = (
-    ("missing ]", "missing closing ]"),
-    ("missing )", "missing closing )"),
-    ("invalid named capture group", "invalid named capture"),
-    ("bad repetition operator", "invalid nested repetition operator"),
-    ("invalid perl operator", "invalid or unsupported Perl syntax"),
-    ("invalid repetition size", "invalid repeat count"),
-    ("no argument for repetition operator", "missing argument to repetition operator"),
-    ("trailing \\", "trailing backslash at end of expression"),
-)
-"""How RE2 and Go's port of it name the same faults."""
 
 
 def has_operator(field: Field, operator: str) -> bool:
@@ -85,26 +73,10 @@ def _equals(field: Number | Flag, value: str, selector: str) -> Test:
 
 
 def _matches(pattern: str) -> Test:
-    """RE2 takes time in proportion to the text, whatever the pattern."""
-    options = re2.Options()
-    options.log_errors = False
     try:
-        search = re2.compile(pattern, options).search
-    except (re2.error, UnicodeEncodeError) as error:
+        search = compile_pattern(pattern)
+    except InvalidError as error:
         raise InvalidError(
-            f"Failed to compile regular expression {quote(pattern)}: "
-            f"error parsing regexp: {_regex_fault(error)}"
+            f"Failed to compile regular expression {quote(pattern)}: {error}"
         ) from error
     return lambda found: search(found or "") is not None
-
-
-def _regex_fault(error: Exception) -> str:
-    if isinstance(error, UnicodeEncodeError):
-        return "invalid UTF-8"
-    fault = error.args[0]
-    text = fault.decode("utf-8", "replace") if isinstance(fault, bytes) else str(fault)
-    name, _, part = text.partition(": ")
-    for ours, theirs in _REGEX_ERRORS:
-        if name == ours:
-            name = theirs
-    return f"{name}: `{part}`"

@@ -1,26 +1,30 @@
-"""The lock on a data directory: one process at a time uses it."""
+"""The data directory: one agent at a time, by a lock that goes with its process."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from fairlead.errors import SettingsError
 
-__all__ = ["lock_directory"]
+__all__ = ["locked", "take_lock"]
+
+_FILE = "lock"
 
 
-def lock_directory(folder: Path) -> int:
-    """Take the lock that keeps a second process out; it goes with this process.
+def take_lock(folder: Path) -> int:
+    """Keep other processes out of the folder, made when it is not there, until the result, a
+    file descriptor, is closed.
 
     Raises:
-        SettingsError: another has it, or the directory cannot be written.
+        SettingsError: it cannot be written, or is another process's.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(folder / _FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SettingsError(
             f'data directory "{folder}" cannot be written: {error.strerror}',
@@ -41,3 +45,13 @@ def lock_directory(folder: Path) -> int:
         os.ftruncate(fd, 0)
         os.write(fd, f"{os.getpid()}\n".encode())
     return fd
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock meanwhile. Raises: SettingsError, as `take_lock`."""
+    fd = take_lock(folder)
+    try:
+        yield
+    finally:
+        os.close(fd)
