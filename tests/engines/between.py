@@ -49,7 +49,7 @@ class Proxy:
                 await (self.answers if answers else self.asks).wait()
                 writer.write(data)
                 await writer.drain()
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             pass
         writer.close()
 

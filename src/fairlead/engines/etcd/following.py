@@ -17,9 +17,9 @@ from typing import Any
 from fairlead.engines import Changed, Elected, FeedEvent, Leader, Renewed, StoredRow
 from fairlead.engines.etcd.client import Client
 from fairlead.engines.etcd.failures import CompactedError
-from fairlead.engines.etcd.history import check_history
+from fairlead.engines.etcd.history import Seen, check_history
 from fairlead.engines.etcd.intents import Intents
-from fairlead.engines.etcd.layout import Head, IndexMark, Layout, end_of, read
+from fairlead.engines.etcd.layout import Head, IndexMark, Layout, end_of, read, write
 from fairlead.engines.etcd.lead import Campaign, Lead
 from fairlead.engines.etcd.loading import Loaded
 from fairlead.engines.etcd.marks import check_mark
@@ -66,7 +66,7 @@ class Following:
         self._reported_own = False
         self._failures = 0
         self._rest: list[Any] = []
-        self._index_revision = 0
+        self._index = (0, b"")
         self.wants_load = False
         """Whether Renewed was the last thing that was told."""
         self._events: deque[FeedEvent] = deque()
@@ -132,7 +132,7 @@ class Following:
         loaded = self._loaded
         self._revision, self._cluster = loaded.revision, loaded.cluster
         self._own.reset(loaded.index, loaded.index_revision)
-        self._index_revision = loaded.index_revision
+        self._index = (loaded.index_revision, write(loaded.index))
         self._lead.is_followed = True
         self._leader = loaded.leader
         self._has_reported = False
@@ -217,9 +217,11 @@ class Following:
     async def _created(self, header: Any) -> None:
         if header.cluster_id != self._cluster:
             raise CompactedError("this is another etcd cluster than before")
-        await check_history(
-            self._client, self._layout, header, self._revision, self._index_revision
-        )
+        lease = self._leader.lease if self._leader is not None else 0
+        index_revision, value = self._index
+        index = read(IndexMark, value, self._layout).index
+        seen = Seen(self._revision, index_revision, index, lease)
+        await check_history(self._client, self._layout, header, seen)
         if self._failures >= 2:
             log.warning("etcd is followed again")
         self._failures = 0
@@ -253,7 +255,7 @@ class Following:
             await self._others(revision, events)
         self._revision = revision
         if is_batch:
-            self._index_revision = revision
+            self._index = (revision, last.value)
 
     async def _others(self, revision: int, events: list[Any]) -> None:
         layout = self._layout

@@ -8,41 +8,66 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import Struct
+
 from fairlead.engines.etcd.client import Client
 from fairlead.engines.etcd.failures import CompactedError
-from fairlead.engines.etcd.layout import IndexMark, Layout, read
+from fairlead.engines.etcd.layout import IndexMark, Layout, Operation, read
 from fairlead.errors import SettingsError, UnavailableError
 
-__all__ = ["check_history", "check_index"]
+__all__ = ["Seen", "check_history", "check_index"]
 
 _SET_BACK = "etcd was set back to an earlier state"
 
 
-async def check_history(
-    client: Client, layout: Layout, header: Any, revision: int, index_revision: int
-) -> None:
-    """Look whether the index was written at `index_revision`, as far as `revision`.
+class Seen(Struct, frozen=True):
+    """What was so at a revision: when the index was written, and as what; and under which lease
+    who led was there.
 
-    `header` is of the member in use, as it is.
+    Two histories may have the same index at the same revision, but no lease is in both.
+    """
+
+    revision: int
+    index_revision: int
+    index: int
+    lease: int
+
+
+async def check_history(client: Client, layout: Layout, header: Any, seen: Seen) -> None:
+    """Look whether what was seen is so. `header` is of the member in use, as it is.
 
     Raises:
-        CompactedError: it was not, or nobody can say so any more.
+        CompactedError: it is not, or nobody can say so any more.
         UnavailableError: etcd does not answer, or this member is behind.
     """
-    if header.revision < revision:
+    if header.revision < seen.revision:
         # This member is behind, or etcd was restored.
         now = await client.range(layout.index)
-        if now.header.revision < revision:
+        if now.header.revision < seen.revision:
             raise CompactedError(_SET_BACK)
     try:
-        found = await client.range(layout.index, revision=revision, serializable=True)
+        keys = (layout.index, layout.leader)
+        answer = await client.txn([], [_at(key, seen.revision) for key in keys], safe=True)
     except CompactedError:
-        # The index as it is tells less: it may have been written since.
-        found = await client.range(layout.index)
-        if _written(found) > revision:
-            return
-    if _written(found) != index_revision:
+        # If the index was not written since, nothing is missed.
+        now = await client.range(layout.index)
+        if _number(now, "mod_revision") != seen.index_revision:
+            raise
+        return
+    index, leader = (response.response_range for response in answer.responses)
+    mark = read(IndexMark, index.kvs[0].value, layout) if index.kvs else IndexMark(0)
+    found = Seen(
+        seen.revision,
+        _number(index, "mod_revision"),
+        mark.index,
+        _number(leader, "lease"),
+    )
+    if found != seen:
         raise CompactedError(_SET_BACK)
+
+
+def _at(key: bytes, revision: int) -> Operation:
+    return {"request_range": {"key": key, "revision": revision, "serializable": True}}
 
 
 async def check_index(client: Client, layout: Layout, mark: IndexMark, seen: IndexMark) -> None:
@@ -66,5 +91,6 @@ async def check_index(client: Client, layout: Layout, mark: IndexMark, seen: Ind
     )
 
 
-def _written(found: Any) -> int:
-    return int(found.kvs[0].mod_revision) if found.kvs else 0
+def _number(found: Any, what: str) -> int:
+    """A number of a key, 0 when it is not there."""
+    return int(getattr(found.kvs[0], what)) if found.kvs else 0
