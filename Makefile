@@ -40,6 +40,9 @@ test-crash: $(READY) ## kill -9 a hundred times under load, count what was lost
 test-fuzz: $(READY) ## fuzz requests and configuration for ten minutes
 	@FAIRLEAD_FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest tests/fuzz -rs
 
+test-faults: $(READY) ## three servers under random faults for three minutes, every answer checked
+	@$(BIN)/python -m tests.faults $(FAULTS)
+
 bench: $(READY) ## Fairlead and, where it can be had, Consul under the same load; prints ratios
 	@$(BIN)/python -m bench
 
@@ -62,5 +65,5 @@ clean: ## remove what the targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup run test lint types fix conformance test-crash test-fuzz bench bench-checks bench-cluster bench-scale bench-prometheus \
+.PHONY: help setup run test lint types fix conformance test-crash test-faults test-fuzz bench bench-checks bench-cluster bench-scale bench-prometheus \
         lock clean

@@ -120,6 +120,7 @@ def fairlead_agent(folder: Path, *flags: str, dev: bool = False, port: int = 0) 
     mode = ["-dev"] if dev else ["-server", "-bootstrap-expect=1", f"-data-dir={folder / 'data'}"]
     # They run side by side: DNS, and agents on other nodes, for those that name ports.
     ports = [f"-http-port={port}", "-dns-port=-1", "-server-port=-1", "-serf-lan-port=-1"]
+    ports.append("-serf-wan-port=-1")
     command = [*FAIRLEAD, "agent", *mode, "-bind=127.0.0.1", *ports, *flags]
     return AgentProcess(command, port, folder, "/v1/status/leader")
 

@@ -4,6 +4,10 @@ The feed says who leads. As long as that is another server, what it commits is
 laid onto the state here; when it is this one, the store decides. Whoever waits
 for a role, or for an index, is told.
 
+A batch may come with the feed before its leader has heard that it is committed.
+It is laid onto the state only when the leader has it too: whoever saw it here
+could else ask the leader next, and see it gone.
+
 Rule: which server leads is for the feed alone to say, never for a clock or a link.
 """
 
@@ -14,6 +18,7 @@ import contextlib
 import heapq
 import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -32,6 +37,8 @@ __all__ = ["Contact", "Following"]
 log = logging.getLogger("agent.server")
 
 _RETRY_S = 1.0
+# So long a batch waits for the word of a leader that can be heard; usually that comes first.
+_LONGEST_AHEAD_S = 1.0
 _STAND_DOWN_S = 2.0
 
 
@@ -55,6 +62,10 @@ class Following:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._count = 0
         self._task: asyncio.Task[None] | None = None
+        # Whether the leader can be heard, and up to which index it has said to have applied.
+        self.hears_leader: Callable[[], bool] = lambda: False
+        self._leader_has = 0
+        self._word = asyncio.Event()
 
     def start(self) -> None:
         """Follow; the state is loaded."""
@@ -86,6 +97,11 @@ class Following:
         return time.monotonic() < self.engine.lease_until
 
     @property
+    def has_lead(self) -> bool:
+        """Whether the engine still has it, if only until its lease ends."""
+        return self.engine.lease_until > 0
+
+    @property
     def contact(self) -> Contact:
         age_s = time.monotonic() - self._heard
         return Contact(self.leader is not None, max(int(age_s * 1000), 0))
@@ -93,6 +109,16 @@ class Following:
     def heard(self) -> None:
         """The leader was heard of: this memory is as old as that."""
         self._heard = time.monotonic()
+
+    def leader_has(self, index: int) -> None:
+        """The leader has applied all up to there."""
+        self._leader_has = index
+        self._word.set()
+
+    def leader_lost(self) -> None:
+        """It cannot be heard any more: nothing waits for its word."""
+        self._leader_has = 0
+        self._word.set()
 
     async def role_changed(self) -> None:
         """Return when somebody else leads, or nobody, or this server."""
@@ -116,9 +142,10 @@ class Following:
             try:
                 await self._follow()
                 state = await self._store.load()
+                await self._until_leader_has(state.index)
                 async with self._store.turn:
                     self._store.replace_state(state)
-                    self._tell_index()
+                    self.tell_index()
             except FairleadError as error:
                 log.error("the feed cannot be followed: why=%s", error)
                 await asyncio.sleep(_RETRY_S)
@@ -127,6 +154,7 @@ class Following:
         """Return when the state must be loaded anew."""
         async for event in self.engine.feed():
             if isinstance(event, Changed):
+                await self._until_leader_has(event.index)
                 async with self._store.turn:
                     self._apply(event)
             elif isinstance(event, Elected):
@@ -134,14 +162,22 @@ class Following:
             elif isinstance(event, Renewed):
                 return
 
+    async def _until_leader_has(self, index: int) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_AHEAD_S):
+                while self._leader_has < index and self.hears_leader():
+                    self._word.clear()
+                    await self._word.wait()
+
     def _apply(self, changed: Changed) -> None:
         store = self._store
         draft = _draft(store.state, changed)
         draft.apply()
         store.watches.wake(draft.changes())
-        self._tell_index()
+        self.tell_index()
 
-    def _tell_index(self) -> None:
+    def tell_index(self) -> None:
+        """Wake who waits for an index that the state has."""
         index = self._store.state.index
         while self._waiting and self._waiting[0][0] <= index:
             future = heapq.heappop(self._waiting)[2]
@@ -157,7 +193,7 @@ class Following:
             log.info("this server leads: index=%d", self._store.state.index)
         elif leader is not None:
             log.info("another server leads: node=%s address=%s", leader.node, leader.address)
-        else:
+        elif self.leader is not None:
             log.warning("no server leads")
         self.leader = leader
         self._store.take_role(leads=leads)

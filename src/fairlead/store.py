@@ -71,6 +71,8 @@ class Store:
         self.leads = self.following is None
         # What this server decides before all else when it takes the lead.
         self.opening: Callable[[], list[Command]] = list
+        # Called with the index when the state has changed by what this server decided.
+        self.applied: Callable[[int], None] = lambda index: None
         self._pending: list[_Pending] = []
         self._wanted = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -183,6 +185,12 @@ class Store:
             # spelling of it.
             await self.engine.replace(_contents_of(state))
             self.replace_state(state)
+            self._tell_applied()
+
+    def _tell_applied(self) -> None:
+        if self.following is not None:
+            self.following.tell_index()
+        self.applied(self.state.index)
 
     def replace_state(self, state: State) -> None:
         """Have `state` for memory from now on; everyone who waits is woken."""
@@ -231,6 +239,7 @@ class Store:
                 future.set_result(answer)
         if not draft.is_empty:
             self.watches.wake(draft.changes())
+            self._tell_applied()
 
     def _decided(self, pending: list[_Pending]) -> tuple[Draft, list[Any]]:
         """What the commands change, and their answers; the first ones alone when they are many."""
@@ -246,8 +255,8 @@ class Store:
         return draft, answers
 
     def _lose_lead(self) -> None:
-        """A commit failed: who leads, and what did happen, is for the feed to say."""
-        if self.following is not None:
+        """A commit failed. If the lead went with it, the feed says who leads, and what happened."""
+        if self.following is not None and not self.following.has_lead:
             self.following.lose_lead()
 
 

@@ -82,3 +82,13 @@ async def test_registering_twice_changes_nothing() -> None:
         keeper.cancel()
     assert store.state.index == 1
     await store.close()
+
+
+def test_the_address_for_other_datacenters_is_a_tag_of_its_own() -> None:
+    raw = {"engine": "memory:", "bind_addr": "10.0.0.1", "advertise_addr_wan": "2001:db8::1"}
+    assert own_node(build(raw), FRESH).tagged_addresses == {
+        "lan": "10.0.0.1",
+        "lan_ipv4": "10.0.0.1",
+        "wan": "2001:db8::1",
+        "wan_ipv6": "2001:db8::1",
+    }

@@ -18,6 +18,10 @@ from tests.processes import FAIRLEAD
 
 __all__ = ["Machine", "Network", "why_not"]
 
+_NOBODY = "02:00:00:00:00:ff"
+_LATE = ["netem", "delay", "80ms", "40ms"]
+_THIN = ["tbf", "rate", "300kbit", "burst", "4kb", "latency", "400ms"]
+
 
 def why_not() -> str:
     """Why there can be no namespaces here; empty when there can."""
@@ -135,6 +139,31 @@ class Network:
 
     def plug(self, machine: Machine) -> None:
         self._in(self._switch, "link", "set", machine.name, "master", "sw")
+
+    def block(self, sender: Machine, receiver: Machine) -> None:
+        """What one sends to the other vanishes; what it says back still arrives.
+
+        The sender is given the hardware address of nobody for it.
+        """
+        nobody = ["lladdr", _NOBODY, "dev", "eth0", "nud", "permanent"]
+        self._in(sender.space, "neigh", "replace", receiver.address, *nobody)
+
+    def unblock(self, sender: Machine, receiver: Machine) -> None:
+        self._in(sender.space, "neigh", "del", receiver.address, "dev", "eth0")
+
+    def slow(self, machine: Machine) -> None:
+        """Make its cable a bad one: late packets, or (without netem) little of them at a time."""
+        for space, device in ((machine.space, "eth0"), (self._switch, machine.name)):
+            command = ["tc", "-n", space, "qdisc", "replace", "dev", device, "root"]
+            if _run([*command, *_LATE], check=False).returncode:
+                _run([*command, *_THIN])
+
+    def fast(self, machine: Machine) -> None:
+        for space, device in ((machine.space, "eth0"), (self._switch, machine.name)):
+            _run(["tc", "-n", space, "qdisc", "del", "dev", device, "root"])
+
+    def processes(self, machine: Machine) -> list[int]:
+        return [int(pid) for pid in _run(["ip", "netns", "pids", machine.space]).stdout.split()]
 
     def close(self) -> None:
         for machine in reversed(self.machines):

@@ -124,7 +124,8 @@ def test_join_fails_the_start_when_nobody_answers(fleet: Fleet) -> None:
 def test_a_server_joins_itself_but_no_other_server(fleet: Fleet) -> None:
     server = fleet.server(f"-join=127.0.0.1:{fleet.port}", f"-retry-join=localhost:{fleet.port}")
     assert statuses(server) == {"s1": ALIVE}
-    flags = ("-server", "-server-port=-1", "-serf-lan-port=-1", f"-join=127.0.0.1:{fleet.port}")
+    ports = ("-server-port=-1", "-serf-lan-port=-1", "-serf-wan-port=-1")
+    flags = ("-server", *ports, f"-join=127.0.0.1:{fleet.port}")
     assert "this version runs one server, and that is one" in refused(fleet, "s2", *flags)
 
 
@@ -190,7 +191,8 @@ def test_a_data_directory_that_a_client_cannot_write_is_one_clear_error(fleet: F
 
 def test_a_busy_port_is_one_clear_error(fleet: Fleet) -> None:
     fleet.server()
-    said = refused(fleet, "x", "-server", "-server-port=-1", f"-serf-lan-port={fleet.port}")
+    ports = ("-server-port=-1", "-serf-wan-port=-1")
+    said = refused(fleet, "x", "-server", *ports, f"-serf-lan-port={fleet.port}")
     assert f"cannot listen on 127.0.0.1:{fleet.port}: address already in use" in said
     assert "Choose another port with ports.serf_lan" in said
 

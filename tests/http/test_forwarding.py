@@ -58,7 +58,7 @@ async def client_of(tmp: Any, **raw: Any) -> AsyncIterator[Edge]:
 @pytest.fixture
 async def pair(tmp_path: Any) -> AsyncIterator[Pair]:
     port = free_port()
-    async with edge_of(ports={"server": port, "serf_lan": -1}) as server:
+    async with edge_of(ports={"server": port, "serf_lan": -1, "serf_wan": -1}) as server:
         await server.agent.listen()
         async with client_of(tmp_path, start_join=[f"127.0.0.1:{port}"]) as client:
             yield Pair(server, client)
@@ -202,7 +202,9 @@ async def test_all_agents_see_the_same_members(pair: Pair) -> None:
 async def test_what_a_client_blocks_is_the_client_s_matter(tmp_path: Any) -> None:
     port = free_port()
     block = {"block_endpoints": ["/v1/kv"]}
-    async with edge_of(ports={"server": port, "serf_lan": -1}, http_config=block) as server:
+    async with edge_of(
+        ports={"server": port, "serf_lan": -1, "serf_wan": -1}, http_config=block
+    ) as server:
         await server.agent.listen()
         async with client_of(tmp_path, retry_join=[f"127.0.0.1:{port}"]) as client:
             assert client.agent.link is not None
@@ -251,7 +253,7 @@ async def test_joining_by_http_finds_the_server_or_says_why_not(alone: Edge) -> 
         "1 error occurred:\n\t* Failed to join 127.0.0.1: dial tcp "
         f"127.0.0.1:{port}: connect: connection refused\n\n",
     )
-    async with edge_of(ports={"server": port, "serf_lan": -1}) as server:
+    async with edge_of(ports={"server": port, "serf_lan": -1, "serf_wan": -1}) as server:
         await server.agent.listen()
         for _ in range(2):
             reply = await alone.ask("PUT", f"/v1/agent/join/127.0.0.1:{port}")

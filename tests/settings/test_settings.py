@@ -64,6 +64,29 @@ def test_datacenters_are_lower_case() -> None:
             "'a\\r\\nb' holds a control character",
         ),
         ({"http_config": {"allow_write_http_from": ["x"]}}, '"x" is not a CIDR'),
+        ({"retry_max_wan": -1}, "retry_max_wan cannot be -1"),
+        ({"advertise_addr_wan": "here"}, 'advertise_addr_wan: "here" is not an IP address'),
+        ({"retry_join_wan": [" "]}, "retry_join_wan: an address is empty"),
+        ({"start_join_wan": ["a"]}, "start_join_wan: Must be a server to join WAN cluster"),
+        (
+            {"ports": {"serf_wan": -1}, "retry_join_wan": ["a"]},
+            "ports.serf_wan must be set to join other datacenters",
+        ),
+        ({"kv_replication": [{"prefix": "a/"}]}, "kv_replication[0]: datacenter must be set"),
+        ({"kv_replication": [{"datacenter": "dc2"}]}, "kv_replication[0]: prefix must be set"),
+        (
+            {"kv_replication": [{"datacenter": "dc1", "prefix": "a"}]},
+            'kv_replication[0]: "dc1" is the datacenter of this agent',
+        ),
+        (
+            {
+                "kv_replication": [
+                    {"datacenter": "dc2", "prefix": "a/"},
+                    {"datacenter": "dc3", "prefix": "a/b"},
+                ]
+            },
+            'kv_replication[1]: prefix "a/b" overlaps with another one',
+        ),
         ({"ports": {"https": 8501}}, "cert_file must be set when ports.https is"),
         ({"ports": {"https": 8501}, "cert_file": "/no"}, 'cert_file: "/no" cannot be read'),
     ],

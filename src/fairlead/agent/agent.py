@@ -8,6 +8,7 @@ import gc
 import logging
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from fairlead.agent import runtime
 from fairlead.agent.checks.runner import Runner
@@ -28,6 +29,9 @@ from fairlead.metrics import Metrics
 from fairlead.settings.settings import Settings
 from fairlead.store import Store
 
+if TYPE_CHECKING:
+    from fairlead.agent.etcd.supervisor import Supervisor
+
 __all__ = ["Agent"]
 
 log = logging.getLogger("agent")
@@ -43,6 +47,7 @@ class Agent:
     store: Store
     session_timers: SessionTimers
     link: Link | None = None
+    supervisor: Supervisor | None = None
 
     def __init__(self, settings: Settings, engine: Engine | None, clock: Clock) -> None:
         self.settings = settings
@@ -93,6 +98,13 @@ class Agent:
         """This server as the others would name it; the port is Consul's for servers."""
         return f"{self.node.address}:{server_port(self.settings)}"
 
+    def look_after(self, supervisor: Supervisor) -> None:
+        """This server runs an etcd of its own: other servers come to it to be taken in."""
+        self.supervisor = supervisor
+        supervisor.keep(self._tasks, lambda: self.store.leads, self._fail)
+        if isinstance(self.cluster, ServerCluster):
+            self.cluster.links.admit = supervisor.admission.admit
+
     async def start(self) -> None:
         """Load the state and begin; a client looks for a server.
 
@@ -122,7 +134,7 @@ class Agent:
             keep_registered, self.store, self.registry, self.node, self.server_address
         )
         self._keeper.start("node", keep)
-        cluster.start(self._tasks)
+        cluster.start(self._tasks, self._fail)
 
     async def listen(self) -> None:
         """Take agents of other nodes in.

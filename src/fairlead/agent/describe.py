@@ -10,6 +10,7 @@ from typing import Any
 from fairlead.agent.agent import Agent
 from fairlead.agent.servers import servers
 from fairlead.core.rows import MemberRow
+from fairlead.core.wan import known_datacenters
 from fairlead.durations import format_duration
 from fairlead.settings.settings import Settings
 from fairlead.version import API_VERSION, __version__
@@ -31,7 +32,9 @@ _DURATIONS = frozenset(
         "check_deregister_interval_min",
         "check_reap_interval",
         "reconnect_timeout",
+        "reconnect_timeout_wan",
         "retry_interval",
+        "retry_interval_wan",
     }
 )
 _SHOWN_AS = {
@@ -134,7 +137,7 @@ def _server_stats(agent: Agent) -> dict[str, dict[str, str]]:
         "consul": {
             "acl": "disabled",
             "bootstrap": str(is_alone).lower(),
-            "known_datacenters": "1",
+            "known_datacenters": str(len(known_datacenters(state)) + 1),
             "leader": str(leads).lower(),
             "leader_addr": agent.server_address if leads else (leader.address if leader else ""),
             "server": "true",

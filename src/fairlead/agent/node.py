@@ -29,7 +29,7 @@ def own_node(settings: Settings, new_id: str) -> NodeRow:
         SettingsError: the id cannot be kept, or is none.
     """
     address = settings.advertise_addr
-    family = "ipv6" if ":" in address else "ipv4"
+    wan = settings.advertise_addr_wan
     return NodeRow(
         id=_node_id(settings, new_id),
         node=settings.node_name,
@@ -37,12 +37,16 @@ def own_node(settings: Settings, new_id: str) -> NodeRow:
         datacenter=settings.datacenter,
         tagged_addresses={
             "lan": address,
-            f"lan_{family}": address,
-            "wan": address,
-            f"wan_{family}": address,
+            f"lan_{_family(address)}": address,
+            "wan": wan,
+            f"wan_{_family(wan)}": wan,
         },
         meta={"consul-network-segment": "", **settings.node_meta},
     )
+
+
+def _family(address: str) -> str:
+    return "ipv6" if ":" in address else "ipv4"
 
 
 def _node_id(settings: Settings, new_id: str) -> str:

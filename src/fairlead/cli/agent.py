@@ -13,8 +13,9 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import uvloop
@@ -30,13 +31,18 @@ from fairlead.data_dir import locked
 from fairlead.dns.queries import query_finder
 from fairlead.dns.server import DnsServer
 from fairlead.engines import open_engine
+from fairlead.engines.etcd.address import with_options
 from fairlead.errors import SettingsError
 from fairlead.http.inward import Inward
 from fairlead.http.server import HttpServer
 from fairlead.settings import flags, schema, sources
+from fairlead.settings.cluster import SUPERVISED
 from fairlead.settings.settings import DEV_DEFAULTS, RELOADABLE, Settings, build, warnings
 from fairlead.settings.watches import watch_definitions
 from fairlead.version import API_VERSION, __version__
+
+if TYPE_CHECKING:
+    from fairlead.agent.etcd.supervisor import Supervisor
 
 __all__ = ["command"]
 
@@ -136,22 +142,62 @@ def _run(read: Callable[[], dict[str, Any]]) -> int:
     for text in warnings(settings):
         log.warning("%s", text)
     _raise_file_limit()
+    if settings.server and settings.engine == SUPERVISED:
+        return uvloop.run(_serve_with_etcd(settings, read))
     with contextlib.ExitStack() as held:
-        engine = None
-        if settings.server:
-            engine = open_engine(settings.engine)
-        else:
+        is_kept_here = settings.server and not settings.engine.startswith("etcd:")
+        if settings.data_dir and not is_kept_here:
             held.enter_context(locked(Path(settings.data_dir)))
+        engine = open_engine(_engine_address(settings)) if settings.server else None
+        # Only who has the lock may write it, and take it away.
         held.enter_context(_pid_file(settings.pid_file))
         return uvloop.run(_serve(settings, engine, read))
 
 
-async def _serve(settings: Settings, engine: Any, read: Callable[[], dict[str, Any]]) -> int:
+def _engine_address(settings: Settings) -> str:
+    """With what an engine that others share must know of this server."""
+    kind, _, rest = settings.engine.partition(":")
+    if kind != "etcd":
+        return settings.engine
+    options = {"datacenter": settings.datacenter}
+    if settings.data_dir:
+        options["cluster_file"] = str(Path(settings.data_dir) / "cluster-id")
+    return f"etcd:{with_options(rest, **options)}"
+
+
+async def _serve_with_etcd(settings: Settings, read: Callable[[], dict[str, Any]]) -> int:
+    """As one of several servers; a signal ends the wait for the others."""
+    # Not imported by agents that need none: it brings gRPC, 100 ms and 25 MB.
+    supervised = import_module("fairlead.agent.etcd.supervisor").supervised
+    waiting: asyncio.Task[Supervisor] = asyncio.create_task(supervised(settings, SystemClock()))
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, waiting.cancel)
+    try:
+        supervisor = await waiting
+    except asyncio.CancelledError:
+        log.info("agent stopped before it was one of several servers")
+        return 0
+    try:
+        with _pid_file(settings.pid_file):
+            engine = open_engine(supervisor.engine_address)
+            return await _serve(settings, engine, read, supervisor)
+    finally:
+        await supervisor.stop()
+
+
+async def _serve(
+    settings: Settings,
+    engine: Any,
+    read: Callable[[], dict[str, Any]],
+    supervisor: Supervisor | None = None,
+) -> int:
     loop = asyncio.get_running_loop()
     # Rows are not the collector's business, and requests make few cycles.
     gc.set_threshold(50_000, 20, 20)
     try:
         agent = Agent(settings, engine, SystemClock())
+        if supervisor is not None:
+            agent.look_after(supervisor)
         ending = _Ending(agent)
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, ending.caught, name)
@@ -165,7 +211,7 @@ async def _serve(settings: Settings, engine: Any, read: Callable[[], dict[str, A
     watches = WatchLoops(Inward(server.app).get, agent.clock)
     agent.reload = functools.partial(_reload, agent, (server, names), watches, read)
     if isinstance(agent.cluster, ServerCluster):
-        agent.cluster.links.names = names.answer
+        agent.cluster.links.names = agent.cluster.wan.links.names = names.answer
     try:
         await server.start()
         await names.start()

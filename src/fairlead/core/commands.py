@@ -49,6 +49,8 @@ __all__ = [
     "TombstonesReap",
     "Txn",
     "TxnOp",
+    "WanRemove",
+    "WanSet",
 ]
 
 
@@ -209,6 +211,18 @@ class MemberRemove(Struct, frozen=True):
     name: str
 
 
+class WanSet(Struct, frozen=True):
+    """Note a server of another datacenter, and how it is."""
+
+    member: MemberRow
+
+
+class WanRemove(Struct, frozen=True):
+    """Forget a server of another datacenter; `name` is `node.dc`."""
+
+    name: str
+
+
 class TombstonesReap(Struct, frozen=True):
     """Forget the tombstones of deletions up to `index`, at most `limit` of each kind."""
 
@@ -245,6 +259,8 @@ Command: TypeAlias = (
     | CoordinatesUpdate
     | MemberSet
     | MemberRemove
+    | WanSet
+    | WanRemove
     | TombstonesReap
     | LockDelaysRestart
     | MarkSet

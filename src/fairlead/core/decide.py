@@ -15,6 +15,7 @@ from fairlead.core import (
     sessions,
     tombstones,
     txn,
+    wan,
 )
 from fairlead.core.commands import (
     CatalogDeregister,
@@ -37,6 +38,8 @@ from fairlead.core.commands import (
     SessionDestroy,
     TombstonesReap,
     Txn,
+    WanRemove,
+    WanSet,
 )
 from fairlead.core.draft import Draft
 
@@ -64,6 +67,8 @@ RULES: dict[type, Callable[[Draft, Any], Any]] = {
     QueryDelete: queries.delete_query,
     MemberSet: members.set_member,
     MemberRemove: members.remove_member,
+    WanSet: wan.set_server,
+    WanRemove: wan.remove_server,
     TombstonesReap: tombstones.reap,
     LockDelaysRestart: sessions.restart_delays,
     MarkSet: _set_mark,

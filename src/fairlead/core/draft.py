@@ -147,6 +147,7 @@ class Draft:
         self.queries = DraftTable(self, state.queries)
         self.coordinates = DraftTable(self, state.coordinates)
         self.members = DraftTable(self, state.members)
+        self.wan_servers = DraftTable(self, state.wan_servers)
         self.marks = DraftTable(self, state.marks)
         found = [value for value in vars(self).values() if isinstance(value, DraftTable)]
         self.tables: list[DraftTable[Any]] = found

@@ -75,6 +75,7 @@ class State:
         self.queries = Table("queries", QueryRow, group_by=_query_name)
         self.coordinates = Table("coordinates", CoordinateRow)
         self.members = Table("members", MemberRow)
+        self.wan_servers = Table("wan_servers", MemberRow)
         self.marks = Table("marks", MarkRow)
         found = [value for value in vars(self).values() if isinstance(value, Table)]
         self.tables: dict[str, Table[Any]] = {table.name: table for table in found}

@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from fairlead.agent.agent import Agent
+from fairlead.agent.cluster.cluster import ServerCluster
+from fairlead.core.rows import QueryRow
 from fairlead.dns import wire
 from fairlead.dns.answers import Search
 from fairlead.dns.cache import Cache
+from fairlead.dns.elsewhere import Elsewhere
 from fairlead.dns.forward import Forwarder, Overloaded
 from fairlead.dns.records import Record
 from fairlead.dns.results import Answer, QueryFinder, no_query
@@ -36,6 +39,12 @@ _MOST_ALIASES = 32
 _PLAIN_UDP = 512
 
 
+class Other(Protocol):
+    """Another agent that gives the answer."""
+
+    def answer(self, data: bytes, *, is_tcp: bool, source: str) -> bytes | Later | None: ...
+
+
 class Answerer:
     """Answers for one agent; UDP and TCP have caches of their own, as their limits differ."""
 
@@ -44,6 +53,9 @@ class Answerer:
         self._store = agent.store
         self._state = agent.store.state
         self._find_query = find_query
+        # Whom to ask where this server's memory may not speak.
+        self.leader: Other | None = None
+        self._elsewhere = Elsewhere(agent) if isinstance(agent.cluster, ServerCluster) else None
         self._reverse = Reverse()
         self._udp = Cache(_CACHE_BYTES, agent.clock.now_ns)
         self._tcp = Cache(_CACHE_BYTES, agent.clock.now_ns)
@@ -89,10 +101,18 @@ class Answerer:
         if not isinstance(question, Question):
             return question
         if not self._is_fresh():
+            if self.leader is not None and store.leader is not None:
+                return self.leader.answer(data, is_tcp=is_tcp, source=source)
             return data[:2] + self._write(question, Message(SERVFAIL, has_edns=False))
         answer = self._search(question, source, {})
         if answer.is_foreign:
             return self._forward(data, question, answer)
+        if answer.datacenter and self._elsewhere is not None:
+            given = self._elsewhere.ask(answer.datacenter, data, question, source)
+            if given is not None:
+                return given
+        if answer.query is not None and self._elsewhere is not None:
+            return self._fail_over(data, question, source, answer.query)
         if answer.wanted:
             return self._resolve(data, question, source, answer.wanted)
         made = self._write(question, answer.message)
@@ -111,7 +131,13 @@ class Answerer:
 
     # ---------------------------------------------------------------- making answers
 
-    def _search(self, question: Question, source: str, resolved: dict[str, list[Record]]) -> Answer:
+    def _search(
+        self,
+        question: Question,
+        source: str,
+        resolved: dict[str, list[Record]],
+        find_query: QueryFinder | None = None,
+    ) -> Answer:
         clock = self._agent.clock
         return Search(
             self._store.state,
@@ -121,7 +147,7 @@ class Answerer:
             shuffle=clock.shuffle,
             resolved=resolved,
             reverse=self._reverse,
-            find_query=self._find_query,
+            find_query=find_query or self._find_query,
             source=source,
         ).run()
 
@@ -143,15 +169,31 @@ class Answerer:
             return data[:2] + self._write(question, message)
         return found
 
+    async def _fail_over(
+        self, data: bytes, question: Question, source: str, query: QueryRow
+    ) -> bytes:
+        """The answer from what a prepared query finds in other datacenters."""
+        assert self._elsewhere is not None, "looked at before"
+        find_query = await self._elsewhere.finder(query, self._find_query)
+        answer = self._search(question, source, {}, find_query)
+        if answer.wanted:
+            return await self._resolve(data, question, source, answer.wanted, find_query)
+        return data[:2] + self._write(question, answer.message)
+
     async def _resolve(
-        self, data: bytes, question: Question, source: str, wanted: set[str]
+        self,
+        data: bytes,
+        question: Question,
+        source: str,
+        wanted: set[str],
+        find_query: QueryFinder | None = None,
     ) -> bytes:
         """Ask where the aliases lead, then make the answer."""
         names = sorted(wanted)[:_MOST_ALIASES]
         found = await asyncio.gather(*map(self._resolve_one, names))
         resolved: dict[str, list[Record]] = {name: [] for name in wanted}
         resolved.update(zip(names, found, strict=True))
-        answer = self._search(question, source, resolved)
+        answer = self._search(question, source, resolved, find_query)
         return data[:2] + self._write(question, answer.message)
 
     async def _resolve_one(self, name: str) -> list[Record]:

@@ -78,6 +78,7 @@ class Search:
         self.reverse = reverse
         self.find_query = find_query
         self.source = source
+        self.datacenter = rules.datacenter  # of what is found
         self.answer = Answer(Message(can_recurse=rules.recursion))
 
     def run(self) -> Answer:
@@ -124,10 +125,14 @@ class Search:
             return NOTHING_THERE
         if lookup.kind is Kind.ADDRESS:
             return self._address(lookup, text)
+        if lookup.kind is Kind.NODE and type_ not in IP_TYPES:
+            return Part()
+        if lookup.datacenter not in ("", self.rules.datacenter):
+            self.answer.datacenter = lookup.datacenter
+            self.answer.is_lasting = False
+            return NOTHING_THERE  # unless it is known, and says something else
         if lookup.kind is Kind.NODE:
             return self._node(lookup, owner, type_, depth)
-        if lookup.datacenter not in ("", self.rules.datacenter):
-            return NOTHING_THERE
         if lookup.kind is Kind.QUERY:
             return self._query(lookup, owner, text, type_, depth)
         if lookup.kind is Kind.SERVICE:
@@ -173,14 +178,12 @@ class Search:
         found = self.find_query(self.state, lookup.name, self.source)
         if found is None:
             return NOTHING_THERE
+        self.answer.query = found.query
+        self.datacenter = found.datacenter or self.rules.datacenter
         ttl = self.rules.service_ttl(found.service.lower()) if found.ttl is None else found.ttl
         return self._found(found.instances, ttl, owner, text, type_, depth)
 
     def _node(self, lookup: Lookup, owner: str | None, type_: int, depth: int) -> Part:
-        if type_ not in IP_TYPES:
-            return Part()
-        if lookup.datacenter not in ("", self.rules.datacenter):
-            return NOTHING_THERE
         node = find_node(self.state, lookup.name)
         rows = self.state.nodes.rows
         if node is not None and node.node.lower() == lookup.name:
@@ -306,10 +309,10 @@ class Search:
         return [Record(owner, CNAME, ttl, name), *self._resolve(name, depth)]
 
     def _node_name(self, node: NodeRow) -> str:
-        return self.rules.below(f"{node.node}.node.{self.rules.datacenter}")
+        return self.rules.below(f"{node.node}.node.{self.datacenter}")
 
     def _address_name(self, address: bytes) -> str:
-        return self.rules.below(f"{address.hex()}.addr.{self.rules.datacenter}")
+        return self.rules.below(f"{address.hex()}.addr.{self.datacenter}")
 
     # ---------------------------------------------------------------- other names
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fairlead.agent.agent import Agent
+from fairlead.agent.cluster.wan.failover import has_failover
 from fairlead.core import lookup
 from fairlead.core.state import State
 from fairlead.dns.results import Found, QueryFinder
@@ -26,6 +27,9 @@ def query_finder(agent: Agent) -> QueryFinder:
         if not near:
             agent.clock.shuffle(instances)
         ttl = parse_duration(query.dns.ttl) // SECOND_NS if query.dns.ttl else None
-        return Found(query.service.service, instances, ttl)
+        looks_elsewhere = not instances and has_failover(query)
+        return Found(
+            query.service.service, instances, ttl, query=query if looks_elsewhere else None
+        )
 
     return find

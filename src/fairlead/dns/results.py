@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from fairlead.core.health import Instance
+from fairlead.core.rows import QueryRow
 from fairlead.core.state import State
 from fairlead.core.table import Table
 from fairlead.dns.records import Record
@@ -21,6 +22,8 @@ class Found(NamedTuple):
     service: str
     instances: list[Instance]
     ttl: int | None = None
+    datacenter: str = ""  # where, if it is not here
+    query: QueryRow | None = None  # which looks elsewhere if nothing was found
 
 
 QueryFinder: TypeAlias = Callable[[State, str, str], Found | None]
@@ -44,6 +47,8 @@ class Answer:
     is_shuffled: bool = False
     wanted: set[str] = field(default_factory=set)
     is_foreign: bool = False  # for the recursors to answer
+    datacenter: str = ""  # for that one to answer
+    query: QueryRow | None = None  # to be carried out elsewhere
 
 
 class Part(NamedTuple):

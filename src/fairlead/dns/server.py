@@ -9,6 +9,7 @@ import socket
 from typing import Any, cast
 
 from fairlead.agent.agent import Agent
+from fairlead.agent.cluster.cluster import ServerCluster
 from fairlead.dns.answering import Answerer, Later, failure
 from fairlead.dns.linked import LinkedAnswerer
 from fairlead.dns.results import QueryFinder, no_query
@@ -37,6 +38,8 @@ class DnsServer:
         self._answerer: Answerer | LinkedAnswerer
         if agent.link is None:
             self._answerer = Answerer(agent, find_query)
+            if isinstance(agent.cluster, ServerCluster) and agent.cluster.leadership is not None:
+                self._answerer.leader = LinkedAnswerer(agent.cluster.leadership.link)
         else:
             self._answerer = LinkedAnswerer(agent.link)
         self.listening: list[str] = []

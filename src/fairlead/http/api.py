@@ -42,8 +42,9 @@ class Route:
 
     A path that ends in `/`, but for `/` itself, stands for everything below it. `options` says that
     the parameters every read shares are checked, though the handler may be a
-    write; `datacenter`, that `?dc=` is; `local`, that a client answers it itself
-    instead of asking its server; `is_any_servers`, that any server does, the leader or not.
+    write; `datacenter`, that `?dc=` may name another one, which then answers; `local`,
+    that a client answers it itself instead of asking its server; `is_any_servers`, that
+    any server does, the leader or not.
     """
 
     __slots__ = (

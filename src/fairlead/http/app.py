@@ -19,7 +19,6 @@ from fairlead.errors import (
     FairleadError,
     InvalidError,
     TooLargeError,
-    UnavailableError,
 )
 from fairlead.http.api import Found, Handler, Outcome, Route
 from fairlead.http.blocking import Parked, wait_seconds
@@ -37,6 +36,7 @@ from fairlead.http.messages import (
     error_response,
 )
 from fairlead.http.params import DEFAULT_READ, ReadOptions
+from fairlead.http.remote import remote
 from fairlead.http.routes import ROUTES
 from fairlead.http.urls import clean_path, encode_path
 from fairlead.metrics import Sampler
@@ -220,15 +220,17 @@ class App:
         handler = route.handlers.get(request.method)
         if handler is None:
             return _always(_other_method(request, route))
-        options = DEFAULT_READ
+        options, is_remote = DEFAULT_READ, False
         if query:
             if query.is_broken:
                 raise InvalidError("the query of the URL holds a broken % escape")
             options = query.read_options() if route.options else DEFAULT_READ
-            self._check_datacenter(route, query.get("dc"))
+            is_remote = self._is_remote(route, query.get("dc"))
         sampler = self._samplers[route.path, request.method]
         if self.agent.link is not None and not route.local:
             return Plan(forward, forward, sampler=sampler)
+        if is_remote:
+            return Plan(remote, remote, sampler=sampler)
         asked = self._asked(route, request, handler, options)
         return Plan(asked, handler, options, sampler, "pretty" in query)
 
@@ -274,9 +276,10 @@ class App:
         route = self._find(f"{path}/")
         return route.path if route is not None and route.path == f"{path}/" else None
 
-    def _check_datacenter(self, route: Route, datacenter: str) -> None:
-        if route.datacenter and datacenter and datacenter != self.agent.settings.datacenter:
-            raise UnavailableError("No path to datacenter")
+    def _is_remote(self, route: Route, datacenter: str) -> bool:
+        """Whether another datacenter is to answer."""
+        minds = route.datacenter and not route.local
+        return minds and bool(datacenter) and datacenter != self.agent.settings.datacenter
 
     # ---------------------------------------------------------------- errors
 

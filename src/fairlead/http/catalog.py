@@ -14,9 +14,11 @@ from fairlead.core.commands import CatalogDeregister, CatalogRegister
 from fairlead.core.filters import NODES, SERVICE_NODES, SERVICES
 from fairlead.core.reads import Read
 from fairlead.core.service_indexes import absent_index, service_watch
-from fairlead.errors import InvalidError, UnavailableError
-from fairlead.http.api import Found
+from fairlead.errors import InvalidError
+from fairlead.http.api import Found, Outcome
 from fairlead.http.catalog_bodies import (
+    Deregistration,
+    Registration,
     check_row,
     decode_deregistration,
     decode_registration,
@@ -33,6 +35,7 @@ from fairlead.http.catalog_reads import (
     wanted,
 )
 from fairlead.http.messages import JSON, Request, Response
+from fairlead.http.remote import elsewhere
 
 __all__ = [
     "connect",
@@ -56,10 +59,15 @@ _node_of = attrgetter("node")
 # ---------------------------------------------------------------- writes
 
 
-async def register(agent: Agent, request: Request) -> Response:
+def register(agent: Agent, request: Request) -> Outcome:
+    """`Datacenter` of the body says which catalog is meant; `?dc=` says nothing."""
     body = decode_registration(request.body)
-    datacenter = agent.settings.datacenter
-    _check_datacenter(body.datacenter, datacenter)
+    if body.datacenter not in ("", agent.settings.datacenter):
+        return elsewhere(agent, request, body.datacenter)
+    return _register(agent, body)
+
+
+async def _register(agent: Agent, body: Registration) -> Response:
     checks = [*body.checks, body.check] if body.check is not None else body.checks
     rows = [check_row(check) for check in checks]
     if not body.node:
@@ -67,23 +75,24 @@ async def register(agent: Agent, request: Request) -> Response:
     if body.id:
         _check_node_id(body.id)
     service = service_row(body.service) if body.service is not None else None
-    row = node_row(body, datacenter)
+    row = node_row(body, agent.settings.datacenter)
     now_ns = agent.clock.now_ns()
     await agent.store.submit(CatalogRegister(row, rows, service, body.skip_node_update, now_ns))
     return Response(200, b"true", JSON)
 
 
-async def deregister(agent: Agent, request: Request) -> Response:
+def deregister(agent: Agent, request: Request) -> Outcome:
+    """As `register`."""
     body = decode_deregistration(request.body)
-    _check_datacenter(body.datacenter, agent.settings.datacenter)
+    if body.datacenter not in ("", agent.settings.datacenter):
+        return elsewhere(agent, request, body.datacenter)
+    return _deregister(agent, body)
+
+
+async def _deregister(agent: Agent, body: Deregistration) -> Response:
     now_ns = agent.clock.now_ns()
     await agent.store.submit(CatalogDeregister(body.node, body.service_id, body.check_id, now_ns))
     return Response(200, b"true", JSON)
-
-
-def _check_datacenter(wanted_one: str, own: str) -> None:
-    if wanted_one and wanted_one != own:
-        raise UnavailableError("No path to datacenter")
 
 
 def _check_node_id(text: str) -> None:

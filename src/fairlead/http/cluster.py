@@ -34,7 +34,10 @@ async def join(agent: Agent, request: Request) -> Response:
     if not address:
         raise InvalidError("Missing address")
     try:
-        await agent.cluster.join(address)
+        if request.query.get("wan"):
+            await agent.cluster.join_wan(address)
+        else:
+            await agent.cluster.join(address)
     except JoinError as error:
         raise FairleadError(f"1 error occurred:\n\t* {error}\n\n") from error
     return empty()

@@ -18,11 +18,11 @@ from fairlead.http.api import Found
 from fairlead.http.catalog_reads import node_meta
 from fairlead.http.decoding import decode_struct
 from fairlead.http.messages import Request, Response, empty, json_response
+from fairlead.http.remote import wan_of
 
 __all__ = ["datacenters", "node", "nodes", "update"]
 
 _NODE = len("/v1/coordinate/node/")
-_NOWHERE = Position([0.0] * coordinates.DIMENSIONS, 1.5, 0.0, 0.00001)
 
 
 class _Coord(Struct):
@@ -39,19 +39,14 @@ class _Update(Struct):
 
 
 def datacenters(agent: Agent, request: Request) -> Response:
-    """The one datacenter there is, with its servers."""
-    row = agent.store.state.coordinates.rows.get(agent.node.node.lower())
-    server = {
-        "Node": agent.node.node,
-        "Segment": "",
-        "Coord": row.coord if row is not None else _NOWHERE,
-    }
-    area = {
-        "Datacenter": agent.settings.datacenter,
-        "AreaID": "wan",
-        "Coordinates": [server],
-    }
-    return json_response([area])
+    """Every datacenter with its servers, and where they stand among those of all."""
+    found = wan_of(agent).coordinates()
+    return json_response(
+        [
+            {"Datacenter": name, "AreaID": "wan", "Coordinates": found[name]}
+            for name in sorted(found)
+        ]
+    )
 
 
 def nodes(agent: Agent, request: Request) -> Found:

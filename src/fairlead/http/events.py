@@ -11,7 +11,7 @@ from fairlead.core.commands import EventFire
 from fairlead.core.keys import node_prefix
 from fairlead.core.patterns import compile_pattern
 from fairlead.core.rows import EventRow
-from fairlead.errors import InvalidError, UnavailableError
+from fairlead.errors import InvalidError
 from fairlead.http.api import Found
 from fairlead.http.messages import Request, Response, json_response
 
@@ -28,9 +28,6 @@ async def fire(agent: Agent, request: Request) -> Response:
     if not name:
         raise InvalidError("Missing name")
     query = request.query
-    datacenter = query.get("dc")
-    if datacenter and datacenter != agent.settings.datacenter:
-        raise UnavailableError("No path to datacenter")
     event = EventRow(
         id=agent.clock.new_id(),
         name=name,

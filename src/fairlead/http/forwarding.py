@@ -9,7 +9,7 @@ Rule: whose node "this agent's" is goes with the request (`Request.source`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import quote_from_bytes
 
 from fairlead.agent.agent import Agent
@@ -42,14 +42,27 @@ def forward(agent: Agent, request: Request) -> Deferred:
 
 
 class Forwarded:
-    """An answer that a server gives. With `source`, a server passes a request on to the leader."""
+    """An answer that a server gives."""
 
-    __slots__ = ("_call", "_link", "_reply", "_request", "_source")
+    __slots__ = ("_call", "_link", "_more", "_near", "_reply", "_request", "_source")
 
     _reply: Callable[[Response], None]
 
-    def __init__(self, link: Link, request: Request, source: str = "") -> None:
+    def __init__(
+        self,
+        link: Link,
+        request: Request,
+        more: Sequence[tuple[bytes, bytes]] = (),
+        near: str = "",
+        source: str = "",
+    ) -> None:
+        """`more` are headers to add; `near` is the node that `near=_agent` means.
+
+        With `source`, the agent it came to first, a server passes it on to the leader.
+        """
         self._link = link
+        self._more = more
+        self._near = near or source or link.identity.node.node
         self._request = request
         self._source = source
         self._call: Call | None = None
@@ -58,9 +71,10 @@ class Forwarded:
         self._reply = reply
         request = self._request
         headers = [(name, request.headers[name]) for name in _PASSED_ON if name in request.headers]
+        headers += self._more
         target = request.target
         if _NEAR_AGENT in target:
-            node = quote_from_bytes(self._node_name.encode(), safe="")
+            node = quote_from_bytes(self._near.encode(), safe="")
             target = target.replace(_NEAR_AGENT, b"near=" + node.encode())
         self._call = self._link.ask(
             request.method, target, self.heard, headers, request.body, self._source
@@ -70,10 +84,6 @@ class Forwarded:
         """A read is taken back; a write goes on, for it may be half way."""
         if self._call is not None and self._request.method == "GET":
             self._link.cancel(self._call)
-
-    @property
-    def _node_name(self) -> str:
-        return self._source or self._link.identity.node.node
 
     @property
     def was_sent(self) -> bool:

@@ -164,7 +164,7 @@ class _Led:
     def _forward(self) -> None:
         agent, request = self._app.agent, self._request
         source = request.source or agent.node.node
-        forwarded = _ToLeader(_leadership(self._app).link, request, source)
+        forwarded = _ToLeader(_leadership(self._app).link, request, source=source)
         forwarded.answered = self._answered
         forwarded.start(self._reply)
 

@@ -10,17 +10,19 @@ from typing import Any
 from msgspec import Struct
 
 from fairlead.agent.agent import Agent
+from fairlead.agent.cluster.wan.failover import Elsewhere, fail_over, has_failover
 from fairlead.core import lookup, queries
 from fairlead.core.commands import QueryDelete, QuerySet
 from fairlead.core.rows import QueryDNS, QueryRow, QueryService, QueryTemplate
 from fairlead.core.templates import check_template
 from fairlead.durations import parse_duration
 from fairlead.errors import InvalidError, NotFoundError
-from fairlead.http.api import Found
+from fairlead.http.api import Found, Outcome
 from fairlead.http.catalog_reads import found
 from fairlead.http.decoding import decode_struct
 from fairlead.http.messages import Request, Response, contact_headers, empty, json_response
 from fairlead.http.params import parse_bool
+from fairlead.http.remote import wan_of
 
 __all__ = ["create", "delete", "get", "list_all", "update"]
 
@@ -58,7 +60,7 @@ async def create(agent: Agent, request: Request) -> Response:
     return json_response({"ID": query.id})
 
 
-def get(agent: Agent, request: Request) -> Found | Response:
+def get(agent: Agent, request: Request) -> Outcome:
     """One query; or what it finds, or how its template is filled in."""
     rest = request.path[_PREFIX:]
     if rest.endswith(_EXECUTE):
@@ -127,7 +129,7 @@ def _checked(given: _Given, query_id: str) -> QueryRow:
 # ---------------------------------------------------------------- what a query finds
 
 
-def _execute(agent: Agent, request: Request, name: str) -> Response:
+def _execute(agent: Agent, request: Request, name: str) -> Outcome:
     params = request.query
     limit = _limit(params.get("limit"))
     connect = params.get("connect")
@@ -141,16 +143,31 @@ def _execute(agent: Agent, request: Request, name: str) -> Response:
     near = params.get("near") or query.service.near
     near = agent.node.node if near in ("_agent", "_ip") else near
     nodes = lookup.execute(agent.store.state, query, near, connect=wants_connect)
+    if not nodes and has_failover(query):
+        return _execute_elsewhere(agent, query, limit, connect=wants_connect)
     if not near:
         agent.clock.shuffle(nodes)
+    nodes = nodes[:limit] if limit > 0 else nodes
+    return _found(agent, query, Elsewhere(agent.settings.datacenter, nodes, 0))
+
+
+async def _execute_elsewhere(
+    agent: Agent, query: QueryRow, limit: int, *, connect: bool
+) -> Response:
+    own = agent.settings.datacenter
+    found = await fail_over(wan_of(agent), query, own, limit=limit, connect=connect)
+    return _found(agent, query, found)
+
+
+def _found(agent: Agent, query: QueryRow, found: Elsewhere) -> Response:
     return _answer(
         agent,
         {
             "Service": query.service.service,
-            "Nodes": nodes[:limit] if limit > 0 else nodes,
+            "Nodes": found.instances,
             "DNS": query.dns,
-            "Datacenter": agent.settings.datacenter,
-            "Failovers": 0,
+            "Datacenter": found.datacenter,
+            "Failovers": found.failovers,
         },
     )
 

@@ -42,6 +42,7 @@ class HttpServer:
         self.app = App(agent)
         if isinstance(agent.cluster, ServerCluster):
             agent.cluster.links.edge = ForwardedEdge(self.app)
+            agent.cluster.wan.links.serve(agent.cluster.links.edge)
         self.listening: list[str] = []
         self._servers: list[asyncio.Server] = []
         self._sockets: list[Path] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fairlead.agent.agent import Agent
 from fairlead.agent.servers import servers
 from fairlead.http.messages import Request, Response, json_response, text_response
+from fairlead.http.remote import wan_of
 
 __all__ = ["datacenters", "leader", "peers", "root"]
 
@@ -27,4 +28,5 @@ def peers(agent: Agent, request: Request) -> Response:
 
 
 def datacenters(agent: Agent, request: Request) -> Response:
-    return json_response([agent.settings.datacenter])
+    """Sorted by how far they are."""
+    return json_response(wan_of(agent).datacenters())

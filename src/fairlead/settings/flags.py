@@ -24,7 +24,10 @@ class Flag(NamedTuple):
 
 FLAGS: dict[str, Flag] = {
     "-advertise": Flag("advertise_addr", "Address others reach this agent at; -bind's by default."),
-    "-advertise-wan": Flag("advertise_addr_wan"),
+    "-advertise-wan": Flag(
+        "advertise_addr_wan",
+        "Address towards other datacenters; -advertise's by default.",
+    ),
     "-allow-write-http-from": Flag(
         "http_config.allow_write_http_from", "CIDR that may write over HTTP; all may by default."
     ),
@@ -32,7 +35,7 @@ FLAGS: dict[str, Flag] = {
     "-bind": Flag("bind_addr", "Address of this node towards the cluster."),
     "-bootstrap": Flag("bootstrap", "Be the only server."),
     "-bootstrap-expect": Flag(
-        "bootstrap_expect", "How many servers there will be; 1 in this version."
+        "bootstrap_expect", "How many servers form the cluster when it first starts."
     ),
     "-check_output_max_size": Flag("check_output_max_size", "Bytes of a check's output."),
     "-client": Flag("client_addr", "Addresses to serve clients on."),
@@ -57,7 +60,9 @@ FLAGS: dict[str, Flag] = {
     "-http-port": Flag("ports.http", "Port of the HTTP API, -1 for none."),
     "-https-port": Flag("ports.https", "Port of the HTTPS API, -1 for none."),
     "-join": Flag("start_join", "Server to join; the start fails if none answers."),
-    "-join-wan": Flag("start_join_wan"),
+    "-join-wan": Flag(
+        "start_join_wan", "Server of another datacenter to join; the start fails if none answers."
+    ),
     "-log-file": Flag("log_file", "File, or directory/, to log to as well."),
     "-log-json": Flag("log_json", "Log one JSON object a line."),
     "-log-level": Flag("log_level", "TRACE, DEBUG, INFO, WARN or ERROR."),
@@ -79,18 +84,26 @@ FLAGS: dict[str, Flag] = {
         "rejoin_after_leave", "After a leave, join the servers known before all the same."
     ),
     "-retry-interval": Flag("retry_interval", "Time between two tries to join."),
-    "-retry-interval-wan": Flag("retry_interval_wan"),
+    "-retry-interval-wan": Flag(
+        "retry_interval_wan", "Time between two tries to join other datacenters."
+    ),
     "-retry-join": Flag("retry_join", "Server to join; tried until it answers."),
-    "-retry-join-wan": Flag("retry_join_wan"),
+    "-retry-join-wan": Flag(
+        "retry_join_wan", "Server of another datacenter to join; tried until it answers."
+    ),
     "-retry-max": Flag("retry_max", "How many tries before the agent gives up; 0 for ever."),
-    "-retry-max-wan": Flag("retry_max_wan"),
+    "-retry-max-wan": Flag(
+        "retry_max_wan", "How many tries before the agent gives up; 0 for ever."
+    ),
     "-segment": Flag("segment"),
     "-serf-lan-allowed-cidrs": Flag("serf_lan_allowed_cidrs"),
     "-serf-lan-bind": Flag("serf_lan"),
     "-serf-lan-port": Flag("ports.serf_lan", "Second port of a server for agents; -1 for none."),
     "-serf-wan-allowed-cidrs": Flag("serf_wan_allowed_cidrs"),
     "-serf-wan-bind": Flag("serf_wan"),
-    "-serf-wan-port": Flag("ports.serf_wan"),
+    "-serf-wan-port": Flag(
+        "ports.serf_wan", "Port of a server for those of other datacenters; -1 for none."
+    ),
     "-server": Flag("server", "Keep state and decide, as a server."),
     "-server-port": Flag("ports.server", "Port of a server for agents; -1 for none."),
     "-syslog": Flag("enable_syslog"),

@@ -25,6 +25,7 @@ from fairlead.settings.kinds import (
     Objects,
 )
 from fairlead.settings.services import CHECK, SERVICE
+from fairlead.settings.wan import REPLICATION
 from fairlead.settings.watches import WATCH
 
 __all__ = [
@@ -88,6 +89,7 @@ SCHEMA: dict[str, Any] = {
     "bootstrap_expect": INT,
     "data_dir": STR,
     "engine": STR,
+    "etcd_binary": STR,
     "disable_host_node_id": BOOL,
     "protocol": INT,
     "raft_protocol": INT,
@@ -117,6 +119,7 @@ SCHEMA: dict[str, Any] = {
         "serf_lan": INT,
         "serf_wan": INT,
         "server": INT,
+        "etcd": INT,
         "sidecar_min_port": INT,
         "sidecar_max_port": INT,
         "expose_min_port": INT,
@@ -131,6 +134,7 @@ SCHEMA: dict[str, Any] = {
     "retry_join_wan": LIST,
     "retry_interval_wan": DURATION,
     "retry_max_wan": INT,
+    "kv_replication": Objects(REPLICATION),
     "start_join": LIST,
     "start_join_wan": LIST,
     "rejoin_after_leave": BOOL,
@@ -369,6 +373,9 @@ USED = frozenset(
     telemetry.disable_hostname telemetry.metrics_prefix
     log_level log_json log_file log_rotate_bytes log_rotate_duration log_rotate_max_files pid_file
     ports.server ports.serf_lan start_join retry_join retry_interval retry_max rejoin_after_leave
+    ports.etcd etcd_binary
+    ports.serf_wan start_join_wan retry_join_wan retry_interval_wan retry_max_wan
+    reconnect_timeout_wan advertise_addr_wan kv_replication
     leave_on_terminate skip_leave_on_interrupt reconnect_timeout encrypt
     disable_update_check disable_anonymous_signature disable_host_node_id
     """.split()

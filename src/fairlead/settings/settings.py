@@ -13,11 +13,18 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from fairlead.b64 import decode_base64
 from fairlead.durations import SECOND_NS
-from fairlead.errors import InvalidError, SettingsError
+from fairlead.errors import SettingsError
 from fairlead.settings.addresses import expand, own_address
+from fairlead.settings.cluster import (
+    SUPERVISED,
+    cluster_faults,
+    cluster_warnings,
+    etcd_faults,
+    is_one_of_several,
+)
 from fairlead.settings.dns import dns_faults, service_ttls
+from fairlead.settings.wan import wan_faults
 from fairlead.settings.watches import watch_faults
 
 __all__ = ["DEV_DEFAULTS", "LOG_LEVELS", "RELOADABLE", "Settings", "build", "warnings"]
@@ -30,7 +37,6 @@ _ADDRESSES = ("addresses_dns", "addresses_http", "addresses_https")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _KB = 1024
-_KEY_SIZES = (16, 24, 32)
 _DNS_CONFIG = (
     "a_record_limit allow_stale cache_max_age disable_compression enable_additional_node_meta_txt "
     "enable_truncate max_stale node_ttl only_passing recursor_strategy recursor_timeout "
@@ -82,6 +88,7 @@ class Settings:
     bind_addr: str = "0.0.0.0"
     client_addr: str = "127.0.0.1"
     advertise_addr: str = ""
+    advertise_addr_wan: str = ""
     addresses_dns: str = ""
     addresses_http: str = ""
     addresses_https: str = ""
@@ -90,10 +97,19 @@ class Settings:
     ports_https: int = -1
     ports_server: int = 8300
     ports_serf_lan: int = 8301
+    ports_etcd: int = 8303
+    etcd_binary: str = "etcd"
+    ports_serf_wan: int = 8302
     start_join: list[str] = field(default_factory=list)
     retry_join: list[str] = field(default_factory=list)
     retry_interval: int = 30 * SECOND_NS
     retry_max: int = 0
+    start_join_wan: list[str] = field(default_factory=list)
+    retry_join_wan: list[str] = field(default_factory=list)
+    retry_interval_wan: int = 30 * SECOND_NS
+    retry_max_wan: int = 0
+    reconnect_timeout_wan: int = 72 * 3600 * SECOND_NS
+    kv_replication: list[dict[str, str]] = field(default_factory=list)
     rejoin_after_leave: bool = False
     leave_on_terminate: bool | None = None
     skip_leave_on_interrupt: bool | None = None
@@ -219,15 +235,19 @@ def _completed(settings: Settings) -> Settings:
         values["leave_on_terminate"] = not settings.server
     if settings.skip_leave_on_interrupt is None:
         values["skip_leave_on_interrupt"] = settings.server
-    if not settings.engine and settings.data_dir:
+    if not settings.engine and settings.data_dir and is_one_of_several(settings):
+        values["engine"] = SUPERVISED
+    elif not settings.engine and settings.data_dir:
         values["engine"] = f"sqlite:{Path(settings.data_dir) / 'fairlead.db'}"
-    for name in ("bind_addr", "advertise_addr", "client_addr", *_ADDRESSES):
+    addresses = ("bind_addr", "advertise_addr", "advertise_addr_wan", "client_addr")
+    for name in (*addresses, *_ADDRESSES):
         values[name] = expand(values[name])
     given = [settings.recursor] if settings.recursor else []
     values["recursors"] = [expand(text) for text in (*given, *settings.recursors)]
     if not settings.advertise_addr:
         wildcard = values["bind_addr"] in ("0.0.0.0", "::", "")
         values["advertise_addr"] = own_address() if wildcard else values["bind_addr"]
+    values["advertise_addr_wan"] = values["advertise_addr_wan"] or values["advertise_addr"]
     return Settings(**values)
 
 
@@ -246,11 +266,6 @@ def _faults(settings: Settings) -> list[str]:
         faults.append("'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive")
     if settings.bootstrap_expect < 0:
         faults.append(f"bootstrap_expect cannot be {settings.bootstrap_expect}")
-    if settings.bootstrap_expect > 1:
-        faults.append(
-            f"bootstrap_expect cannot be {settings.bootstrap_expect}: "
-            "this version runs one server; use -bootstrap-expect=1"
-        )
     if settings.log_level not in LOG_LEVELS:
         names = ", ".join(LOG_LEVELS[:-1])
         faults.append(f'log_level cannot be "{settings.log_level}". Use one of {names}')
@@ -258,7 +273,9 @@ def _faults(settings: Settings) -> list[str]:
         _number_faults,
         _address_faults,
         _header_faults,
-        _cluster_faults,
+        cluster_faults,
+        etcd_faults,
+        wan_faults,
         _tls_faults,
         dns_faults,
         lambda settings: watch_faults(settings.watches),
@@ -269,14 +286,16 @@ def _faults(settings: Settings) -> list[str]:
 
 def _number_faults(settings: Settings) -> list[str]:
     faults = []
-    for name in ("ports_dns", "ports_http", "ports_https", "ports_server", "ports_serf_lan"):
+    for section in ("dns", "http", "https", "server", "serf_lan", "serf_wan", "etcd"):
+        name = f"ports_{section}"
         port = getattr(settings, name)
         if not -1 <= port <= 65535:
             faults.append(f"{_key(name)} cannot be {port}. Use a port from 1 to 65535, or -1")
     positive = (
         "limits_http_max_conns_per_client limits_kv_max_value_size limits_txn_max_req_len "
         "default_query_time max_query_time session_ttl_min tombstone_ttl retry_interval "
-        "reconnect_timeout check_output_max_size check_reap_interval"
+        "reconnect_timeout retry_interval_wan reconnect_timeout_wan check_reap_interval "
+        "check_output_max_size"
     )
     for name in positive.split():
         if getattr(settings, name) <= 0:
@@ -297,7 +316,7 @@ def _key(name: str) -> str:
 
 def _address_faults(settings: Settings) -> list[str]:
     faults = []
-    for key in ("bind_addr", "advertise_addr"):
+    for key in ("bind_addr", "advertise_addr", "advertise_addr_wan"):
         if not _is_ip(getattr(settings, key)):
             faults.append(f'{key}: "{getattr(settings, key)}" is not an IP address')
     for key in ("client_addr", *_ADDRESSES):
@@ -338,28 +357,6 @@ def _is_ip(text: str) -> bool:
     return True
 
 
-def _cluster_faults(settings: Settings) -> list[str]:
-    faults = []
-    if settings.retry_max < 0:
-        faults.append(f"retry_max cannot be {settings.retry_max}. Must be 0 or more")
-    for name in ("start_join", "retry_join"):
-        for address in getattr(settings, name):
-            if "provider=" in address:
-                faults.append(
-                    f'{name}: "{address}": looking servers up in a cloud is not supported'
-                )
-            elif not address.strip():
-                faults.append(f"{name}: an address is empty")
-    try:
-        key = decode_base64(settings.encrypt.encode("utf-8", "replace"))
-    except InvalidError as error:
-        faults.append(f"encrypt has invalid key: {error}")
-    else:
-        if settings.encrypt and len(key) not in _KEY_SIZES:
-            faults.append("encrypt has invalid key: key size must be 16, 24 or 32 bytes")
-    return faults
-
-
 def _tls_faults(settings: Settings) -> list[str]:
     if settings.ports_https < 0:
         return []
@@ -377,9 +374,10 @@ def _tls_faults(settings: Settings) -> list[str]:
 
 def warnings(settings: Settings) -> list[str]:
     """What is odd but can be used."""
+    texts = cluster_warnings(settings)
     if not _NODE_NAME.fullmatch(settings.node_name):
-        return [
+        texts.append(
             f'Node name "{settings.node_name}" will not be discoverable via DNS due to invalid '
             "characters. Valid characters include all alpha-numerics and dashes."
-        ]
-    return []
+        )
+    return texts

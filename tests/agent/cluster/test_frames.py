@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fairlead.agent.cluster import frames
 from fairlead.agent.cluster.frames import BrokenFrameError, Decoder, encode
-from fairlead.core.rows import MemberRow
+from fairlead.core.rows import MemberRow, QueryDNS, QueryRow, QueryService, QueryTemplate
 from fairlead.core.vivaldi import ORIGIN
 from tests.agent.cluster.linked import node_row
 
@@ -34,10 +34,15 @@ SAMPLES: list[frames.Frame] = [
     frames.Pulse(1, 10**9, ORIGIN, []),
     frames.Leave(),
     frames.Left(),
-    frames.Confirm(1, True),
+    frames.Confirm(1, True, 7),
+    frames.Applied(7),
     frames.Enlist(1, node_row("c1", 1), MemberRow("c1", "127.0.0.1", 8301, {}, 1)),
     frames.Depart(1, "c1"),
     frames.Report(["c1"], ["c2"]),
+    frames.Roster([MemberRow("s1.dc2", "10.0.0.9", 8302, {"dc": "dc2"}, 1)]),
+    frames.Execute(
+        1, QueryRow("i", "q", "", "", QueryTemplate(), QueryService("web"), QueryDNS()), 3
+    ),
 ]
 
 

@@ -27,6 +27,7 @@ Question = (
     | frames.Fetch
     | frames.Attend
     | frames.Question
+    | frames.Execute
     | frames.Confirm
     | frames.Enlist
     | frames.Depart

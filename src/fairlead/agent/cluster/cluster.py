@@ -18,13 +18,15 @@ from fairlead.agent.cluster.identity import (
     is_server,
     own_member,
     server_address,
-    wan_member,
 )
 from fairlead.agent.cluster.known import KnownServers
 from fairlead.agent.cluster.leadership import Leadership
 from fairlead.agent.cluster.link import LONGEST_BACKOFF_S, Link
 from fairlead.agent.cluster.link_registry import LinkRegistry
 from fairlead.agent.cluster.links import Links
+from fairlead.agent.cluster.wan.joining import keep_joining
+from fairlead.agent.cluster.wan.replication import Replication
+from fairlead.agent.cluster.wan.wan import Wan
 from fairlead.agent.registry import Registry
 from fairlead.agent.tasks import Tasks
 from fairlead.clock import Clock
@@ -61,6 +63,9 @@ class ServerCluster:
             self.leadership = Leadership(store, identity(settings, node), clock, key)
         self.links = Links(store, clock, node, key, settings.reconnect_timeout, self.leadership)
         self.registry: Registry = self.links.registry
+        self.wan = Wan(settings, node, store, clock, key)
+        self.wan.leads = lambda: store.leads
+        self.wan.submit = self.registry.submit
 
     @property
     def position(self) -> Position:
@@ -71,8 +76,9 @@ class ServerCluster:
         """How many there are."""
         return len(self._store.state.nodes)
 
-    def start(self, tasks: Tasks) -> None:
-        """Begin; the state is loaded."""
+    def start(self, tasks: Tasks, fail: Callable[[str], None]) -> None:
+        """Begin; the state is loaded. `fail` ends the agent."""
+        self._tasks, self._fail = tasks, fail
         tasks.start("coordinates", self.links.positions.run)
         if self.leadership is not None and self.links.relayed is not None:
             tasks.start("leadership", self.leadership.run)
@@ -97,6 +103,8 @@ class ServerCluster:
             # Only who can be reached may lead.
             own = Leader(self._node.node, self._node.id, server_address(self._own_member()))
             self._store.following.stand(own)
+        await self._federate()
+        if self._store.following is not None:
             return
         if settings.start_join:
             await _join_one(self.join, settings.start_join)
@@ -106,7 +114,21 @@ class ServerCluster:
             except JoinError as error:
                 log.warning("not joined: %s", error)
 
+    async def _federate(self) -> None:
+        """Take part in the pool of all datacenters' servers."""
+        wan, settings = self.wan, self._settings
+        await wan.start()
+        if settings.start_join_wan:
+            await _join_one(wan.join, settings.start_join_wan)
+        if settings.retry_join_wan:
+            join = functools.partial(keep_joining, wan, settings, self._fail)
+            self._tasks.start("join-wan", join)
+        for entry in settings.kv_replication:
+            copy = Replication(wan, self._store, entry["datacenter"], entry["prefix"])
+            self._tasks.start(f"kv-replication-{entry['prefix']}", copy.run)
+
     async def stop(self) -> None:
+        await self.wan.stop()
         if self.leadership is not None:
             self.leadership.stop()
         await self.links.stop()
@@ -125,7 +147,11 @@ class ServerCluster:
         return [rows[key] for key in sorted(rows)]
 
     async def wan_members(self) -> list[MemberRow]:
-        return [wan_member(self._settings, self._node)]
+        return self.wan.members()
+
+    async def join_wan(self, address: str) -> None:
+        """Raises: FairleadError, it cannot be joined."""
+        await self.wan.join(address)
 
     async def join(self, address: str) -> None:
         """A server of this cluster is well, as in files that name every one; others are not."""
@@ -143,6 +169,7 @@ class ServerCluster:
 
     async def leave(self) -> None:
         """Never fails. The only server takes its state with it: there is nobody to tell."""
+        await self.wan.leave()
         following = self._store.following
         if self.leadership is None or following is None:
             return
@@ -157,6 +184,9 @@ class ServerCluster:
     async def force_leave(self, name: str, *, prune: bool) -> None:
         if node_key(name) == node_key(self._node.node):
             # It lives, and says so at once.
+            return
+        is_member = node_key(name) in self._store.state.members.rows
+        if not is_member and await self.wan.force_leave(name, prune=prune):
             return
         # The leader's: others forward it (`http/leading.py`).
         await self.links.membership.force_leave(name, prune=prune)
@@ -198,6 +228,8 @@ class ClientCluster:
         link.joined = list(dict.fromkeys([*settings.start_join, *settings.retry_join]))
         if not link.servers and not link.joined:
             log.warning("no server is known: give -retry-join, or join one with `fairlead join`")
+        if settings.retry_join_wan:
+            log.warning("retry_join_wan: Must be a server to join WAN cluster")
         patience = _Patience(link, settings, fail)
         first = None if patience.is_for_strangers and link.servers else patience.wait
         tasks.start("link", functools.partial(link.run, first))
@@ -223,6 +255,10 @@ class ClientCluster:
     async def wan_members(self) -> list[MemberRow] | None:
         """Clients belong to no pool of servers."""
         return None
+
+    async def join_wan(self, address: str) -> None:
+        """Raises: FairleadError, always."""
+        raise FairleadError("Must be a server to join WAN cluster")
 
     async def join(self, address: str) -> None:
         if not self.link.is_up:

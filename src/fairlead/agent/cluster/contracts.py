@@ -1,15 +1,22 @@
-"""What a server's links need of the HTTP edge, which they may not import."""
+"""What a server's links need of the edges and of its etcd, which they may not import."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import IO, Any, Protocol
 
 from msgspec import Struct
 
+from fairlead.agent.cluster.frames import Gather, Gathered
 from fairlead.core.rows import MemberRow, NodeRow
 
-__all__ = ["Edge", "Members", "Names", "Reply"]
+__all__ = ["Admit", "Edge", "Members", "Names", "Reply"]
+
+Admit = Callable[[Gather, bytes], Awaitable[Gathered]]
+"""The answer to a server that looks for others, and was challenged with these bytes.
+
+Raises DeniedError when it may not, BrokenFrameError when nobody could read it.
+"""
 
 
 class Reply(Struct):

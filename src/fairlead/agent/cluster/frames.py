@@ -12,7 +12,11 @@ frame in parts.
     server  Answer [Part...] | Result | Failed | Pulse | Left
 
 A server that follows is a client of the one that leads; it sends Confirm, Enlist,
-Depart and Report besides.
+Depart and Report besides, and hears Applied. Between servers of different datacenters both send
+`Roster`, and whoever logged in `Execute`.
+
+Servers that look for each other say `Gather` instead of `Login`, once, and hear
+`Gathered` or `Refused`.
 
 Rule: pure; whatever bytes come in, a frame comes out or `BrokenFrameError`.
 """
@@ -25,7 +29,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from fairlead.core.rows import MemberRow, NodeRow, Position
+from fairlead.core.rows import MemberRow, NodeRow, Position, QueryRow
 from fairlead.errors import InvalidError
 
 __all__ = [
@@ -34,6 +38,7 @@ __all__ = [
     "PART_BYTES",
     "VERSION",
     "Answer",
+    "Applied",
     "Ask",
     "Beat",
     "BrokenFrameError",
@@ -42,9 +47,12 @@ __all__ = [
     "Decoder",
     "Depart",
     "Enlist",
+    "Execute",
     "Failed",
     "Fetch",
     "Frame",
+    "Gather",
+    "Gathered",
     "Hello",
     "Leave",
     "Left",
@@ -54,6 +62,7 @@ __all__ = [
     "Refused",
     "Report",
     "Result",
+    "Roster",
     "Submit",
     "Welcome",
     "decode_value",
@@ -220,10 +229,20 @@ class Left(Struct, frozen=True, array_like=True, tag=16):
 
 
 class Confirm(Struct, frozen=True, array_like=True, tag=40):
-    """Answer with the index that a read must have seen; `quorum`: a majority is asked first."""
+    """Answer with the index that a read must have seen, once it is `seen` at least.
+
+    `quorum`: a majority is asked first.
+    """
 
     id: int
     quorum: bool
+    seen: int
+
+
+class Applied(Struct, frozen=True, array_like=True, tag=44):
+    """The leader's memory has that index: followers may show it."""
+
+    index: int
 
 
 class Enlist(Struct, frozen=True, array_like=True, tag=41):
@@ -248,6 +267,37 @@ class Report(Struct, frozen=True, array_like=True, tag=43):
     broke: list[str]
 
 
+class Gather(Struct, frozen=True, array_like=True, tag=60):
+    """A server looks for others: what it knows (`agent/etcd/peers.py`), as msgpack, proved."""
+
+    version: int
+    nonce: bytes
+    proof: bytes
+    view: bytes
+
+
+class Gathered(Struct, frozen=True, array_like=True, tag=61):
+    """What the server that was asked knows."""
+
+    proof: bytes
+    view: bytes
+
+
+class Roster(Struct, frozen=True, array_like=True, tag=50):
+    """The servers known: those of the own datacenter as they are, others as they were heard of."""
+
+    members: list[MemberRow]
+
+
+class Execute(Struct, frozen=True, array_like=True, tag=51):
+    """What does a prepared query of another datacenter find here? `limit` 0 is none."""
+
+    id: int
+    query: QueryRow
+    limit: int = 0
+    connect: bool = False
+
+
 Frame: TypeAlias = (
     Hello
     | Login
@@ -267,10 +317,15 @@ Frame: TypeAlias = (
     | Pulse
     | Leave
     | Left
+    | Applied
     | Confirm
     | Enlist
     | Depart
     | Report
+    | Gather
+    | Gathered
+    | Roster
+    | Execute
 )
 
 

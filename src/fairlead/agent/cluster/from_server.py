@@ -30,11 +30,12 @@ def handlers(served: _Served, links: Links) -> dict[type, Callable[[Any], None]]
     """The handler of each of these frames."""
 
     def confirm(frame: frames.Confirm) -> None:
-        if links.store.may_answer and not frame.quorum:
+        store = links.store
+        if store.may_answer and not frame.quorum and store.state.index >= frame.seen:
             # Most are, and it is all that reads at followers cost the leader.
-            served.send(frames.Result(frame.id, frames.encode_value(links.store.state.index)))
+            served.send(frames.Result(frame.id, frames.encode_value(store.state.index)))
             return
-        served.start(served.answer(frame.id, _index(links, frame.quorum)))
+        served.start(served.answer(frame.id, _index(links, frame)))
 
     def enlist(frame: frames.Enlist) -> None:
         served.start(served.answer(frame.id, _enlist(links, frame)))
@@ -57,10 +58,10 @@ def handlers(served: _Served, links: Links) -> dict[type, Callable[[Any], None]]
     }
 
 
-async def _index(links: Links, quorum: bool) -> int:
+async def _index(links: Links, frame: frames.Confirm) -> int:
     if links.leadership is None:
         return links.store.state.index
-    return await links.leadership.own_index(quorum=quorum)
+    return await links.leadership.own_index(quorum=frame.quorum, seen=frame.seen)
 
 
 async def _enlist(links: Links, frame: frames.Enlist) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from fairlead.core.members import ALIVE
 from fairlead.core.rows import MemberRow, NodeRow
@@ -16,7 +16,9 @@ __all__ = [
     "own_member",
     "server_address",
     "server_port",
+    "wan_identity",
     "wan_member",
+    "wan_port",
 ]
 
 _SERVER_PORT = 8300
@@ -42,14 +44,29 @@ def own_member(settings: Settings, node: NodeRow) -> MemberRow:
     port = settings.ports_serf_lan if settings.ports_serf_lan > 0 else _SERF_LAN_PORT
     tags = _tags(settings, node)
     if settings.server:
-        tags["wan_join_port"] = str(_SERF_WAN_PORT)
+        tags["wan_join_port"] = str(wan_port(settings))
+        if settings.advertise_addr_wan != node.address:
+            tags["wan_addr"] = settings.advertise_addr_wan
     return MemberRow(node.node, node.address, port, tags, ALIVE)
 
 
 def wan_member(settings: Settings, node: NodeRow) -> MemberRow:
     """A server as the pool of all servers names it."""
     name = f"{node.node}.{settings.datacenter}"
-    return MemberRow(name, node.address, _SERF_WAN_PORT, _tags(settings, node), ALIVE)
+    address = settings.advertise_addr_wan
+    return MemberRow(name, address, wan_port(settings), _tags(settings, node), ALIVE)
+
+
+def wan_port(settings: Settings) -> int:
+    """The port servers of other datacenters are named; Consul's where none is listened on."""
+    return settings.ports_serf_wan if settings.ports_serf_wan > 0 else _SERF_WAN_PORT
+
+
+def wan_identity(settings: Settings, node: NodeRow) -> Identity:
+    """What a server's link to another datacenter says of it."""
+    member = wan_member(settings, node)
+    reached = structs.replace(node, address=member.addr)
+    return Identity(reached, member.port, member.tags)
 
 
 def identity(settings: Settings, node: NodeRow) -> Identity:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import Awaitable
 
@@ -28,6 +29,8 @@ __all__ = ["LeaderLink", "Leadership"]
 log = logging.getLogger("agent.server")
 
 _LONGEST_PAUSE_S = 0.5
+_TICK_S = 0.05
+_SEEN_S = 1.0
 
 
 class LeaderLink(Link):
@@ -38,6 +41,8 @@ class LeaderLink(Link):
         self._following = following
         self._leader: Leader | None = None
         self._aimed = asyncio.Event()
+        following.hears_leader = lambda: self.is_up
+        self._handlers[frames.Applied] = lambda frame: following.leader_has(frame.index)
 
     def aim(self, leader: Leader | None) -> None:
         """Link to that server from now on; None for none."""
@@ -45,11 +50,13 @@ class LeaderLink(Link):
             return
         self._leader = leader
         self._aimed.set()
-        self.drop("another server leads")
+        if self._channel is not None:
+            self._channel.abort("another server leads")
         self._hold_no_more()
 
     def closed(self, channel: Channel, reason: str) -> None:
         super().closed(channel, reason)
+        self._following.leader_lost()
         self._hold_no_more()
 
     def _hold_no_more(self) -> None:
@@ -92,6 +99,7 @@ class Leadership:
         self.link.heard = self._following.heard
         self._asking: dict[bool, list[asyncio.Future[None]]] = {False: [], True: []}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._news: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Keep the link aimed at the leader, for ever."""
@@ -101,7 +109,7 @@ class Leadership:
 
     def stop(self) -> None:
         self.link.stop()
-        for task in self._tasks:
+        for task in [*self._tasks, *([self._news] if self._news else [])]:
             task.cancel()
 
     async def ready(self, patience_s: float = HOLD_S) -> bool:
@@ -159,23 +167,31 @@ class Leadership:
         while True:
             try:
                 if self._store.may_answer:
-                    return await self.own_index(quorum=quorum)
+                    return await self.own_index(quorum=quorum, seen=0)
                 if self.link.is_up:
-                    answer = await self.link.call(
-                        lambda call: frames.Confirm(call, quorum), is_read=True
-                    )
+                    seen = self._store.state.index
+                    confirm = functools.partial(frames.Confirm, quorum=quorum, seen=seen)
+                    answer = await self.link.call(confirm, is_read=True)
                     if isinstance(answer, frames.Result):
                         return int(frames.decode_value(answer.value, int))
             except UnavailableError as error:
                 log.debug("a read is not confirmed yet: why=%s", error)
             await self._anything()
 
-    async def own_index(self, *, quorum: bool) -> int:
+    async def own_index(self, *, quorum: bool, seen: int) -> int:
         """The index that a read must have seen, as this server knows when it leads.
 
+        Whoever asks has `seen` that index: it is waited for, so that nobody sees less after.
+
         Raises:
-            UnavailableError: it does not.
+            UnavailableError: it does not lead, or has not so much.
         """
+        if self._store.state.index < seen:
+            try:
+                async with asyncio.timeout(_SEEN_S):
+                    await self._following.reached(seen)
+            except TimeoutError as error:
+                raise DeposedError(NO_LEADER) from error
         if quorum:
             await self._following.barrier()
         if not self._store.may_answer:
@@ -184,20 +200,20 @@ class Leadership:
 
     async def _anything(self) -> None:
         """Return when the role or the link may have changed; soon in any case."""
-        waits: list[Awaitable[object]] = [self.link.wait_up(), self._following.role_changed()]
-        tasks = [asyncio.ensure_future(wait) for wait in waits]
-        if self.link.is_up:
-            tasks.pop(0).cancel()
-        try:
-            await asyncio.wait(tasks, timeout=_TICK_S, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
+        if self._news is None or self._news.done():
+            self._news = asyncio.create_task(self._next_news())
+        await asyncio.shield(self._news)
+
+    async def _next_news(self) -> None:
+        """One for all that wait: a lease that comes back tells nobody."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TICK_S):
+                if self.link.is_up:
+                    await self._following.role_changed()
+                else:
+                    await self.link.wait_up()
 
     def _start(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-_TICK_S = 0.05

@@ -384,11 +384,6 @@ class Link:
         if self._leaving is not None and not self._leaving.done():
             self._leaving.set_result(None)
 
-    def drop(self, why: str) -> None:
-        """End the connection, to find another one."""
-        if self._channel is not None:
-            self._channel.abort(why)
-
     def stop(self) -> None:
         """Let go of the connection and of whoever waits."""
         self._is_going = True

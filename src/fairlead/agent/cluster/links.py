@@ -10,8 +10,9 @@ import asyncio
 import logging
 import os
 
+from fairlead.agent.cluster import frames
 from fairlead.agent.cluster.channel import Channel
-from fairlead.agent.cluster.contracts import Edge, Members, Names
+from fairlead.agent.cluster.contracts import Admit, Edge, Members, Names
 from fairlead.agent.cluster.frames import VERSION as FRAMES_VERSION
 from fairlead.agent.cluster.frames import Hello
 from fairlead.agent.cluster.identity import is_server, server_address
@@ -60,13 +61,17 @@ class Links:
         self.relayed: RelayedMembership | None = None
         if leadership is not None:
             self.relayed = RelayedMembership(store, leadership, self.membership)
+            store.applied = self._tell_applied
         self.positions = Positions(store, self.registry, clock, node.node)
         self.edge: Edge | None = None
         self.names: Names | None = None
+        # What a server that looks for a cluster is answered, on one of several servers.
+        self.admit: Admit | None = None
         self.own_address: list[str] = []
         self._servers: tuple[int, list[str]] = (-1, [])
         self.by_name: dict[str, ServedLink] = {}
         self._open: set[ServedLink] = set()
+        self._followers: set[ServedLink] = set()
         self._listeners: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -158,8 +163,20 @@ class Links:
         if old is not None and old is not link:
             old.replaced()
 
+    def follows(self, link: ServedLink) -> None:
+        """A server is at the other end: it hears how far this one is."""
+        self._followers.add(link)
+        link.send(frames.Applied(self.store.state.index))
+
+    def _tell_applied(self, index: int) -> None:
+        """Let the servers that follow know how far this one is."""
+        frame = frames.Applied(index)
+        for link in self._followers:
+            link.send(frame)
+
     def closed(self, link: ServedLink) -> None:
         self._open.discard(link)
+        self._followers.discard(link)
         if link.is_in:
             key = node_key(link.node.node)
             if self.by_name.get(key) is link:

@@ -20,12 +20,14 @@ from fairlead.core.commands import (
     CatalogRegister,
     CoordinatesUpdate,
     EventFire,
+    WanRemove,
+    WanSet,
 )
 from fairlead.core.keys import node_key
 from fairlead.core.members import ALIVE
 from fairlead.core.rows import MemberRow, NodeRow
 from fairlead.durations import SECOND_NS
-from fairlead.errors import FairleadError, InvalidError, UnavailableError
+from fairlead.errors import DeniedError, FairleadError, InvalidError, UnavailableError
 
 if TYPE_CHECKING:
     from fairlead.agent.cluster.links import Links
@@ -37,10 +39,8 @@ log = logging.getLogger("agent.cluster")
 _NONCE_BYTES = 32
 _LOGIN_S = 5.0
 # What agents may have decided directly; all else goes through the HTTP API and its checks.
-_COMMANDS = {
-    kind.__name__: kind
-    for kind in get_args(CatalogRegister | CatalogDeregister | CoordinatesUpdate | EventFire)
-}
+_Command = CatalogRegister | CatalogDeregister | CoordinatesUpdate | EventFire | WanSet | WanRemove
+_COMMANDS = {kind.__name__: kind for kind in get_args(_Command)}
 
 
 class ServedLink:
@@ -89,6 +89,8 @@ class ServedLink:
         elif isinstance(frame, frames.Login) and self._login is None:
             self._login = frame
             self.start(self._enter(frame))
+        elif isinstance(frame, frames.Gather) and self._login is None:
+            self.start(self._gathered(frame))
         else:
             raise BrokenFrameError("it spoke before it was let in")
 
@@ -141,6 +143,8 @@ class ServedLink:
         links.entered(self)
         own = secret.proof(links.key, secret.SERVER, login.nonce, self._nonce)
         self._channel.send(frames.Welcome(own, links.servers, self._interval_ns()))
+        if login.tags.get("role") == "consul":
+            links.follows(self)
 
     def _refusal(self, login: frames.Login) -> str:
         links = self._links
@@ -153,6 +157,22 @@ class ServedLink:
         if login.node.datacenter != links.node.datacenter:
             return f'it is in datacenter "{login.node.datacenter}", not "{links.node.datacenter}"'
         return links.conflict(login.node)
+
+    async def _gathered(self, frame: frames.Gather) -> None:
+        """A server looks for a cluster; it comes again for whatever it wants next."""
+        if self._patience is not None:
+            self._patience.cancel()
+        admit = self._links.admit
+        try:
+            if admit is None:
+                raise DeniedError("this server runs alone; it is none of several")
+            self._channel.send(await admit(frame, self._nonce))
+        except DeniedError as error:
+            log.warning("a server was refused: from=%s why=%s", self._channel.peer, error)
+            self._channel.send(frames.Refused(f"{self._links.node.node}: {error}"))
+        except BrokenFrameError as error:
+            self._channel.abort(str(error))
+        self._channel.close()
 
     def _interval_ns(self) -> int:
         return int(self._links.members.interval_s * SECOND_NS)

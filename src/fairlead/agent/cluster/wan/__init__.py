@@ -1,0 +1,1 @@
+"""Servers of different datacenters: knowing one another, asking one another."""

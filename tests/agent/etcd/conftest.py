@@ -1,0 +1,3 @@
+from tests.agent.etcd.servers import servers
+
+__all__ = ["servers"]
