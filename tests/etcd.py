@@ -93,9 +93,15 @@ class Etcd:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def send(self, number: signal.Signals) -> None:
+    def pause(self) -> None:
+        """Stand still, all of it, when this returns."""
         assert self._process is not None
-        self._process.send_signal(number)
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def restore(self, file: Path) -> None:
         """Have a saved snapshot for data; not while it runs."""
