@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -54,11 +55,13 @@ class Etcd:
             client, self.endpoint = f"unix://{socket}", f"unix:{self.folder / socket}"
         other = f"http://127.0.0.1:{peer_port}"
         self.as_peer = f"{name}={other}"
-        self.flags = [f"--data-dir={self.folder / 'data'}", f"--name={name}"]
+        self.data = self.folder / "data"
+        self.as_member = [f"--name={name}", f"--initial-advertise-peer-urls={other}"]
+        self.as_member += [f"--initial-cluster={self.as_peer}"]
+        self.flags = [f"--data-dir={self.data}", *self.as_member]
         self.flags += [f"--listen-client-urls={client}"]
         self.flags += [f"--advertise-client-urls=http://127.0.0.1:{self.port}"]
-        self.flags += [f"--listen-peer-urls={other}", f"--initial-advertise-peer-urls={other}"]
-        self.flags += [f"--initial-cluster={self.as_peer}", "--logger=zap"]
+        self.flags += [f"--listen-peer-urls={other}", "--logger=zap"]
         self.flags += ["--heartbeat-interval=50", "--election-timeout=500", *flags]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -75,6 +78,35 @@ class Etcd:
                 raise RuntimeError(f"etcd did not start:\n{text}")
             time.sleep(0.02)
         return self
+
+    def ctl(self, *arguments: str) -> str:
+        """What etcdctl prints; everything else stands still meanwhile."""
+        command = [str(Path(etcd_binary()).with_name("etcdctl")), f"--endpoints={self.endpoint}"]
+        done = subprocess.run(
+            [*command, *arguments],
+            env={"ETCDCTL_API": "3"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def pause(self) -> None:
+        """Stand still, all of it, when this returns."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def restore(self, file: Path) -> None:
+        """Have a saved snapshot for data; not while it runs."""
+        shutil.rmtree(self.data)
+        self.ctl("snapshot", "restore", str(file), f"--data-dir={self.data}", *self.as_member)
 
     def kill(self) -> None:
         """As a power failure would."""
@@ -136,7 +168,8 @@ class Server:
     async def crash(self) -> None:
         """Stop as a killed process does: nothing is given back."""
         self.engine.client.lease_revoke = _unsent  # type: ignore[method-assign]
-        for task in (self._task, self.engine._runs, self.engine._campaign._task):
+        engine = self.engine
+        for task in (self._task, engine._runs, engine._campaign._task, engine._finishing._task):
             if task is not None:
                 task.cancel()
         await self.engine.client.close()

@@ -6,12 +6,11 @@ import asyncio
 import datetime
 import ipaddress
 import logging
-import subprocess
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,8 @@ from fairlead.engines.etcd.client import Client, check_version
 from fairlead.engines.etcd.engine import EtcdEngine
 from fairlead.engines.etcd.failures import FullError, RefusedError
 from fairlead.errors import DeposedError, SettingsError, UnavailableError
-from tests.etcd import Etcd, Server, batch, etcd_binary, servers
+from tests.engines.between import proxy
+from tests.etcd import Etcd, Server, batch, servers
 from tests.processes import free_port
 
 # etcd's own limits.
@@ -39,60 +39,6 @@ def own() -> Iterator[Etcd]:
     started = Etcd().start()
     yield started
     started.remove()
-
-
-class Proxy:
-    """Between an engine and its etcd; it can lose the next answer, or everything."""
-
-    def __init__(self, port: int) -> None:
-        self._etcd = port
-        self.port = free_port()
-        self.loses_next = False
-        self.is_cut = False
-        self._writers: set[asyncio.StreamWriter] = set()
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.is_cut:
-            writer.close()
-            return
-        there_reader, there = await asyncio.open_connection("127.0.0.1", self._etcd)
-        self._writers |= {writer, there}
-        await asyncio.gather(
-            self._pump(reader, there, answers=False), self._pump(there_reader, writer, answers=True)
-        )
-        self._writers -= {writer, there}
-
-    async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool
-    ) -> None:
-        try:
-            while data := await reader.read(65_536):
-                if answers and self.loses_next:
-                    self.loses_next = False
-                    self.close_all()
-                    return
-                writer.write(data)
-                await writer.drain()
-        except OSError:
-            pass
-        writer.close()
-
-    def close_all(self) -> None:
-        for writer in self._writers:
-            writer.transport.abort()
-
-    def cut(self) -> None:
-        self.is_cut = True
-        self.close_all()
-
-
-@asynccontextmanager
-async def proxy(etcd: Etcd) -> AsyncIterator[Proxy]:
-    between = Proxy(etcd.port)
-    server = await asyncio.start_server(between._accept, "127.0.0.1", between.port)
-    yield between
-    between.cut()
-    server.close()
 
 
 async def test_a_commit_whose_answer_is_lost_is_made_once(etcd: Etcd) -> None:
@@ -205,7 +151,7 @@ async def test_a_full_etcd_refuses_writes_and_the_lead_is_kept() -> None:
         async with servers(etcd.address(options=PLAIN), "a") as (a,):
             made = 1
             with suppress(FullError):
-                while made < 50:
+                while made < 500:
                     await a.engine.commit(batch(made, ("kv", "x", "v" * 100_000)))
                     made += 1
             index = (await a.engine.load()).index
@@ -301,7 +247,7 @@ async def test_an_index_that_somebody_else_wrote_ends_the_lead_and_nothing_is_lo
 
 async def test_users_and_their_passwords(own: Etcd, tmp_path: Path) -> None:
     for command in ("user add root:secret", "user grant-role root root", "auth enable"):
-        await etcdctl(own, *command.split())
+        await asyncio.to_thread(own.ctl, *command.split())
     good, bad = tmp_path / "good", tmp_path / "bad"
     good.write_text("secret\n")
     bad.write_text("wrong")
@@ -319,18 +265,6 @@ async def test_users_and_their_passwords(own: Etcd, tmp_path: Path) -> None:
         # As if it had run out.
         a.engine.client._channels._token = "gone.1"
         await a.engine.commit(batch(2, ("kv", "x", "2")))
-
-
-async def etcdctl(etcd: Etcd, *arguments: str) -> None:
-    command = [
-        str(Path(etcd_binary()).with_name("etcdctl")),
-        f"--endpoints={etcd.endpoint}",
-        *arguments,
-    ]
-    done = await asyncio.create_subprocess_exec(
-        *command, env={"ETCDCTL_API": "3"}, stdout=subprocess.DEVNULL
-    )
-    assert await done.wait() == 0
 
 
 def certificate(folder: Path, *, days: int = 1, name: str = "etcd") -> tuple[Path, Path]:

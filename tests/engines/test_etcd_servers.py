@@ -172,20 +172,22 @@ async def test_a_batch_that_a_dead_leader_did_not_finish_is_finished_by_the_next
     await a.engine.commit(batch(1, ("kv", "x", "1"), ("kv", "old/a", "1"), ("kv", "stays", "1")))
     b = await Server(address, "b").start()
     original = Intents._transactions
+    dying = asyncio.Event()
 
     async def interrupted(self, intent):  # type: ignore[no-untyped-def]
         number = 0
         async for operations in original(self, intent):
             if number == steps:
-                raise UnavailableError("the process dies here")
+                dying.set()
+                await asyncio.Event().wait()
             number += 1
             yield operations
 
     with monkeypatch.context() as patched:
         patched.setattr(Intents, "_transactions", interrupted)
-        with pytest.raises(UnavailableError):
-            await a.engine.commit(large(2))
-    await a.crash()
+        await a.engine.commit(large(2))
+        await dying.wait()
+        await a.crash()
     late = await Server(address, "late").start(stands=False)
     assert len(await rows(late.engine)) == 3001
     await b.leads()

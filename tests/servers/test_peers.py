@@ -101,11 +101,12 @@ def test_without_a_majority_nobody_is_removed(cluster: Supervised) -> None:
         server.kill()
     status, why = remove(last, f"address={address}")
     assert status == 500
-    assert b"No cluster leader" in why
+    # The last one may have led, and not know yet that it does not any more.
+    assert b"No cluster leader" in why or b"has it a quorum?" in why
     # What is known is told all the same.
     answer = ask(last, "GET", "/v1/operator/raft/configuration?stale")
     assert {row["Node"] for row in answer.json["Servers"]} == {"s1", "s2", "s3"}
-    assert ask(last, "GET", "/v1/operator/autopilot/health").status == 500
+    eventually(lambda: health(last)[0] == 500, "nobody can tell how they are")
 
 
 def test_a_server_that_hangs_is_not_well_until_it_goes_on(cluster: Supervised) -> None:

@@ -106,7 +106,11 @@ async def forget(agent: Agent, peer: Peer) -> None:
         UnavailableError: etcd does not remove it; it says why.
     """
     if peer.member_id and agent.supervisor is not None:
-        await agent.supervisor.members.remove(peer.member_id)
+        try:
+            await agent.supervisor.members.remove(peer.member_id)
+        except UnavailableError as error:
+            name = peer.server.node or peer.server.address
+            raise UnavailableError(f'server "{name}" cannot be removed: {error}') from error
     cluster = agent.cluster
     assert isinstance(cluster, ServerCluster), "it leads"
     if node_key(peer.server.node) in agent.store.state.members.rows:

@@ -38,6 +38,7 @@ __all__ = [
     "KVOp",
     "KVSet",
     "KVUnlock",
+    "LockDelaysDrop",
     "LockDelaysRestart",
     "MarkSet",
     "MemberRemove",
@@ -245,6 +246,12 @@ class LockDelaysRestart(Struct, frozen=True):
     now_ns: int
 
 
+class LockDelaysDrop(Struct, frozen=True):
+    """Forget the lock-delays that are over."""
+
+    now_ns: int
+
+
 class MarkSet(Struct, frozen=True):
     """Set a mark of the state itself."""
 
@@ -273,5 +280,6 @@ Command: TypeAlias = (
     | AutopilotSet
     | TombstonesReap
     | LockDelaysRestart
+    | LockDelaysDrop
     | MarkSet
 )

@@ -30,6 +30,7 @@ from fairlead.core.commands import (
     KVLock,
     KVSet,
     KVUnlock,
+    LockDelaysDrop,
     LockDelaysRestart,
     MarkSet,
     MemberRemove,
@@ -74,6 +75,7 @@ RULES: dict[type, Callable[[Draft, Any], Any]] = {
     AutopilotSet: autopilot.set_autopilot,
     TombstonesReap: tombstones.reap,
     LockDelaysRestart: sessions.restart_delays,
+    LockDelaysDrop: sessions.drop_past_delays,
     MarkSet: _set_mark,
 }
 

@@ -68,9 +68,8 @@ class Link:
         self._holding: asyncio.TimerHandle | None = None
         self._leaving: asyncio.Future[None] | None = None
         self._is_going = False
+        self._complaints: set[str] = set()  # each is made once an outage
         self._heart = Heart(clock)
-        # What a server's memory has, for the one that leads.
-        self.index: Callable[[], int] = lambda: 0
         self._pulse: asyncio.Future[None] | None = None
         self._handlers: dict[type, Callable[[Any], None]] = {
             frames.Answer: self._calls.heard,
@@ -224,8 +223,11 @@ class Link:
             try:
                 await self.join(address)
             except JoinError as error:
-                log.warning("no link: %s", error)
+                level = logging.DEBUG if str(error) in self._complaints else logging.WARNING
+                log.log(level, "no link: %s", error)
+                self._complaints.add(str(error))
             else:
+                self._complaints.clear()
                 return True
         return False
 
@@ -345,7 +347,7 @@ class Link:
     def send_beat(self) -> None:
         """Say that this agent lives."""
         if self.is_up:
-            self.send(self._heart.beat(self.index()))
+            self.send(self._heart.beat())
 
     async def beat(self) -> None:
         """Send one heartbeat and wait until the server has heard it.

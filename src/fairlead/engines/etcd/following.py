@@ -17,13 +17,14 @@ from typing import Any
 from fairlead.engines import Changed, Elected, FeedEvent, Leader, Renewed, StoredRow
 from fairlead.engines.etcd.client import Client
 from fairlead.engines.etcd.failures import CompactedError
+from fairlead.engines.etcd.history import Seen, check_history
 from fairlead.engines.etcd.intents import Intents
-from fairlead.engines.etcd.layout import Head, IndexMark, Layout, end_of, read
+from fairlead.engines.etcd.layout import Head, IndexMark, Layout, end_of, read, write
 from fairlead.engines.etcd.lead import Campaign, Lead
 from fairlead.engines.etcd.loading import Loaded
 from fairlead.engines.etcd.marks import check_mark
 from fairlead.engines.etcd.own import OwnCommits
-from fairlead.errors import FairleadError, UnavailableError
+from fairlead.errors import FairleadError, SettingsError
 
 __all__ = ["Following"]
 
@@ -65,14 +66,22 @@ class Following:
         self._reported_own = False
         self._failures = 0
         self._rest: list[Any] = []
+        self._index = (0, b"")
+        self.wants_load = False
+        """Whether Renewed was the last thing that was told."""
         self._events: deque[FeedEvent] = deque()
         self._is_news = asyncio.Event()
         self._is_room = asyncio.Event()
 
     def loaded(self, loaded: Loaded) -> None:
         """Where `run` begins, or goes on after Renewed."""
-        self._loaded = loaded
+        self._loaded, self.wants_load = loaded, False
         self._is_loaded.set()
+
+    def stands(self) -> None:
+        """This server is a candidate: whoever leads may be the process that it was before."""
+        if self._has_reported:
+            self._report_leader()
 
     async def next(self, runs: asyncio.Task[None]) -> FeedEvent:
         """The next event of the task that runs `run`; raises what it ended with."""
@@ -82,7 +91,9 @@ class Following:
             self._is_news.clear()
             await self._is_news.wait()
         self._is_room.set()
-        return self._events.popleft()
+        event = self._events.popleft()
+        self.wants_load = isinstance(event, Renewed)
+        return event
 
     def wake(self) -> None:
         """Make `next` look again."""
@@ -90,15 +101,24 @@ class Following:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        while True:
-            await self._is_loaded.wait()
-            self._start()
-            try:
-                while True:
-                    await self._watch_once()
-            except CompactedError as error:
-                log.warning("all rows are read again: %s", error)
-            self._renew()
+        try:
+            while True:
+                await self._is_loaded.wait()
+                try:
+                    self._start()
+                    while True:
+                        await self._watch_once()
+                except CompactedError as error:
+                    log.warning("all rows are read again: %s", error)
+                    self._renew()
+                except SettingsError as error:
+                    log.error("all rows are read again: %s", error)
+                    self._renew()
+                    await asyncio.sleep(_PAUSES_S[-1])
+        finally:
+            # Nobody would see what comes.
+            self._lead.is_followed = False
+            self._lead.give_up()
 
     # ------------------------------------------------------------ what is reported
 
@@ -112,6 +132,8 @@ class Following:
         loaded = self._loaded
         self._revision, self._cluster = loaded.revision, loaded.cluster
         self._own.reset(loaded.index, loaded.index_revision)
+        self._index = (loaded.index_revision, write(loaded.index))
+        self._lead.is_followed = True
         self._leader = loaded.leader
         self._has_reported = False
         self._rest = []
@@ -119,6 +141,8 @@ class Following:
 
     def _renew(self) -> None:
         self._is_loaded.clear()
+        # Who has not read all there is does not lead.
+        self._lead.is_followed = False
         self._lead.give_up()
         self._emit(Renewed())
 
@@ -133,12 +157,15 @@ class Following:
         if not self._is_own(leader) or (kv.lease == self._lead.lease and self._lead.is_ready):
             self._report(leader)
         else:
-            # A lead of this server's that is over, or of the process it was before.
+            # A lead of this server's that is over, or of the process it was before; or one that
+            # was won before all rows were read, so that the watch does not show it.
+            if kv.lease == self._lead.lease:
+                self._lead.give_up()
             self._report(None)
             self._campaign.end(kv.lease)
 
     def _is_own(self, leader: Leader | None) -> bool:
-        return leader is not None and leader == self._campaign.candidate
+        return leader is not None and leader == self._campaign.me
 
     def _report(self, leader: Leader | None) -> None:
         if not self._has_reported or leader != self._reported:
@@ -157,10 +184,11 @@ class Following:
 
         Raises:
             CompactedError: events are lost.
+            SettingsError: what is there cannot be read, or may not.
         """
         try:
             await self._watch()
-        except CompactedError:
+        except (CompactedError, SettingsError):
             raise
         except FairleadError as error:
             self._failures += 1
@@ -189,11 +217,11 @@ class Following:
     async def _created(self, header: Any) -> None:
         if header.cluster_id != self._cluster:
             raise CompactedError("this is another etcd cluster than before")
-        if header.revision < self._revision:
-            # This member is behind, or etcd was restored to what it was before.
-            now = await self._client.range(self._layout.index)
-            if now.header.revision < self._revision:
-                raise CompactedError("etcd was set back to an earlier state")
+        lease = self._leader.lease if self._leader is not None else 0
+        index_revision, value = self._index
+        index = read(IndexMark, value, self._layout).index
+        seen = Seen(self._revision, index_revision, index, lease)
+        await check_history(self._client, self._layout, header, seen)
         if self._failures >= 2:
             log.warning("etcd is followed again")
         self._failures = 0
@@ -222,9 +250,12 @@ class Following:
     async def _take(self, revision: int, events: list[Any]) -> None:
         # The index is the last a batch puts: of this server's own, nothing else is looked at.
         last = events[-1].kv
-        if last.key != self._layout.index or not await self._own.is_own(revision, last.value):
+        is_batch = last.key == self._layout.index
+        if not is_batch or not await self._own.is_own(revision, last.value):
             await self._others(revision, events)
         self._revision = revision
+        if is_batch:
+            self._index = (revision, last.value)
 
     async def _others(self, revision: int, events: list[Any]) -> None:
         layout = self._layout
@@ -236,7 +267,9 @@ class Following:
                 continue
             if key == layout.leader:
                 await self._leader_is(event.kv, is_there=event.type == _PUT)
-            elif event.type == _PUT and key == layout.index:
+            elif key == layout.index:
+                if event.type != _PUT:
+                    raise CompactedError("somebody has deleted the index")
                 index = read(IndexMark, event.kv.value, layout)
             elif event.type == _PUT and key == layout.cluster:
                 check_mark(event.kv.value, layout, self._client.address, self._client.place)
@@ -290,9 +323,11 @@ class Following:
             self._lead.won(kv.create_revision, kv.lease)
             try:
                 await self._take_over()
-            except UnavailableError as error:
+            except FairleadError as error:
                 log.warning("the lead is given up: %s", error)
                 self._lead.give_up()
+                # Let another server try.
+                await asyncio.sleep(_PAUSES_S[-1])
         elif kv.mod_revision > self._lead.revision:
             # Not what was before the own lead, and is only seen after it began.
             self._lead.give_up()

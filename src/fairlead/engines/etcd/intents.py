@@ -49,7 +49,7 @@ class Intents:
         """A new one: no attempt ever meets what another has left behind."""
         return f"{index:020d}-{lead}-{next(_number_of_this_process)}"
 
-    async def prepare(self, name: str, chunks: Iterable[Changes]) -> None:
+    async def prepare(self, lead: int, name: str, chunks: Iterable[Changes]) -> None:
         """Write the chunks; if that fails, take back what was written."""
         folder = self._layout.intent(name)
         try:
@@ -57,7 +57,7 @@ class Intents:
                 self._limits.check(chunk)
                 key = folder + b"chunk/%08d" % number
                 await self._fence.write(
-                    [put(key, msgspec.msgpack.encode(chunk))], Guard(key, "version", 0)
+                    lead, [put(key, msgspec.msgpack.encode(chunk))], Guard(key, "version", 0)
                 )
         except BaseException:
             await self.discard(name)
@@ -73,29 +73,30 @@ class Intents:
         """The operation that, with the index, commits it."""
         return put(self._layout.intent(name) + b"head", write(head))
 
-    async def finish(self, intent: Intent) -> None:
-        """Write the rows and delete the intent.
+    async def finish(self, lead: int, intent: Intent, *, is_begun: bool) -> None:
+        """Write the rows and delete the intent; from the first, if somebody has begun to.
 
         Each transaction counts a step, so that none that was delayed comes after a later one.
         """
-        step = self._layout.intent(intent.name) + b"step"
+        folder = self._layout.intent(intent.name)
+        step, head = folder + b"step", Guard(folder + b"head", "mod_revision", intent.revision)
+        if is_begun and (found := await self._client.range(step)).kvs:
+            guard = Guard(step, "mod_revision", found.kvs[0].mod_revision)
+            await self._fence.write(lead, [remove(step)], guard, only_while=head)
         steps = 0
         async for operations in self._transactions(intent):
-            await self._fence.write([*operations, put(step, b"")], Guard(step, "version", steps))
+            guard = Guard(step, "version", steps)
+            await self._fence.write(lead, [*operations, put(step, b"")], guard, only_while=head)
             steps += 1
-        await self._remove(intent)
+        await self._fence.write(lead, [remove(folder, end_of(folder))], head)
 
-    async def finish_all(self) -> None:
+    async def finish_all(self, lead: int) -> None:
         """Make what an earlier leader committed and did not finish; drop what it did not commit."""
         for intent in await self.found():
-            folder = self._layout.intent(intent.name)
             if intent.revision:
-                step = await self._client.range(folder + b"step")
-                if step.kvs:
-                    guard = Guard(folder + b"step", "mod_revision", step.kvs[0].mod_revision)
-                    await self._fence.write([remove(folder + b"step")], guard)
-                await self.finish(intent)
+                await self.finish(lead, intent, is_begun=True)
             else:
+                folder = self._layout.intent(intent.name)
                 await self._client.delete_range(folder, end_of(folder))
 
     async def found(self, revision: int = 0) -> list[Intent]:
@@ -164,11 +165,6 @@ class Intents:
         async for chunk in self.chunks(intent):
             for operations in stepwise(chunk, self._limits):
                 yield operations
-
-    async def _remove(self, intent: Intent) -> None:
-        folder = self._layout.intent(intent.name)
-        guard = Guard(folder + b"head", "mod_revision", intent.revision)
-        await self._fence.write([remove(folder, end_of(folder))], guard)
 
 
 def chunks_of(changes: Changes, limits: Limits) -> Iterator[Changes]:

@@ -42,17 +42,27 @@ class Lead:
         self.lease = 0
         self.revision = 0
         self.is_ready = False
+        self.is_followed = False
+        """Whether the feed is there to see this server win; without it the lead is not taken."""
         self._until = 0.0
+        self._is_over = asyncio.Event()
 
     @property
     def until(self) -> float:
         """Until when nobody else can lead, by `time.monotonic()`; 0 without the lead."""
         return self._until if self.revision else 0.0
 
-    def check(self) -> None:
-        """Raises DeposedError unless this server leads, as far as it knows."""
-        if not (self.is_ready and self.revision and time.monotonic() < self._until):
+    def check(self) -> int:
+        """The revision of the lead, as far as this server knows that it has it.
+
+        Raises:
+            DeposedError: it has not.
+        """
+        if self.revision and time.monotonic() >= self._until:
+            self.give_up()
+        if not (self.is_ready and self.revision):
             raise DeposedError("this server does not lead: nothing was written")
+        return self.revision
 
     async def attempt(self, candidate: Leader, old_lease: int = 0) -> None:
         """Try to take the lead, and hold it until it is lost; end an older one of its own first.
@@ -64,15 +74,19 @@ class Lead:
             await self._client.lease_revoke(old_lease)
         sent = time.monotonic()
         lease = await self._client.lease_grant(LEASE_S)
-        self.lease, self._until = lease.ID, sent + lease.TTL - _MARGIN_S
         try:
+            if not self.is_followed:
+                return
+            self._is_over.clear()
+            self.lease, self._until = lease.ID, sent + lease.TTL - _MARGIN_S
             key = self._layout.leader
             answer = await self._client.txn(
-                [compare(key, "create_revision", 0)], [put(key, write(candidate), self.lease)]
+                [compare(key, "create_revision", 0)], [put(key, write(candidate), lease.ID)]
             )
             if answer.succeeded:
-                self.won(answer.header.revision, self.lease)
-                await self._hold()
+                # Not if it was given up meanwhile.
+                self.won(answer.header.revision, lease.ID)
+                await self._hold(lease.ID)
         finally:
             self.give_up()
             # What is not revoked ends by itself, a little later.
@@ -84,15 +98,21 @@ class Lead:
         if lease == self.lease:
             self.revision = revision
 
-    def give_up(self) -> None:
-        """Lead no more, from this moment on; the key goes with the lease."""
+    def give_up(self, revision: int = 0) -> None:
+        """Lead no more, from this moment on; the key goes with the lease.
+
+        With a `revision`, only if the lead is still that one.
+        """
+        if revision and revision != self.revision:
+            return
+        self._is_over.set()
         was, self.revision, self.lease, self.is_ready = self.revision, 0, 0, False
         if was:
             self._lost()
 
-    async def _hold(self) -> None:
+    async def _hold(self, lease: int) -> None:
         """Keep the lease alive, a third of its time after each other, until it is lost."""
-        stream = self._client.lease_stream(self.lease)
+        stream = self._client.lease_stream(lease)
         is_late = False
         try:
             while self.revision:
@@ -110,13 +130,19 @@ class Lead:
                     if not is_late:
                         log.warning("keeping the lead: %s", error)
                     is_late = True
-                    await asyncio.sleep(min(_PAUSE_S, max(self._until - time.monotonic(), 0)))
+                    await self._pause(min(_PAUSE_S, self._until - time.monotonic()))
                     continue
                 is_late = False
                 self._until = sent + ttl - _MARGIN_S
-                await asyncio.sleep(max(sent + ttl / 3 - time.monotonic(), 0))
+                await self._pause(sent + ttl / 3 - time.monotonic())
         finally:
             stream.close()
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, but not longer than the lead lasts."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._is_over.wait()
 
 
 class Campaign:
@@ -126,12 +152,14 @@ class Campaign:
         self._lead = lead
         self._task: asyncio.Task[None] | None = None
         self.candidate: Leader | None = None
+        self.me: Leader | None = None
+        """The last candidate, also when it stands no more."""
         self._old_lease = 0
         self.vacant = asyncio.Event()
         """Set by who sees that nobody leads."""
 
     def start(self, candidate: Leader) -> None:
-        self.candidate = candidate
+        self.candidate = self.me = candidate
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="etcd-campaign")
 
@@ -154,11 +182,12 @@ class Campaign:
             await self.vacant.wait()
             # Before the attempt: what is seen during it counts.
             self.vacant.clear()
+            old, self._old_lease = self._old_lease, 0
             try:
-                await self._lead.attempt(self.candidate, self._old_lease)
-                self._old_lease = 0
+                await self._lead.attempt(self.candidate, old)
                 said = ""
             except FairleadError as error:
+                self._old_lease = self._old_lease or old
                 if said != str(error):
                     said = str(error)
                     log.warning("cannot take the lead: %s", error)

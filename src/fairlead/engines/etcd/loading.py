@@ -15,6 +15,7 @@ from msgspec import Struct
 from fairlead.engines import Contents
 from fairlead.engines.etcd.client import Client, check_version
 from fairlead.engines.etcd.failures import CompactedError
+from fairlead.engines.etcd.history import check_index
 from fairlead.engines.etcd.intents import Intents, overlay
 from fairlead.engines.etcd.layout import IndexMark, Layout, end_of, get, read
 from fairlead.engines.etcd.marks import check_mark
@@ -42,17 +43,21 @@ class Loaded(Struct, frozen=True):
     """etcd's key and value of the leader; None: nobody leads."""
 
 
-async def load(client: Client, layout: Layout, intents: Intents) -> tuple[Loaded, Contents]:
-    """All there is. Waits out an etcd that cannot be reached, and says so every few seconds.
+async def load(
+    client: Client, layout: Layout, intents: Intents, seen: IndexMark
+) -> tuple[Loaded, Contents]:
+    """All there is, and no less than was `seen` before.
+
+    It waits out an etcd that cannot be reached, and says so every few seconds.
 
     Raises:
-        SettingsError: it is not to be used, or damaged.
+        SettingsError: it is not to be used, damaged, or was set back.
     """
     said = 0.0
     while True:
         try:
             check_version((await client.status()).version, client.place)
-            return await _load(client, layout, intents)
+            return await _load(client, layout, intents, seen)
         except CompactedError:
             continue
         except UnavailableError as error:
@@ -63,7 +68,9 @@ async def load(client: Client, layout: Layout, intents: Intents) -> tuple[Loaded
             await asyncio.sleep(_RETRY_S)
 
 
-async def _load(client: Client, layout: Layout, intents: Intents) -> tuple[Loaded, Contents]:
+async def _load(
+    client: Client, layout: Layout, intents: Intents, seen: IndexMark
+) -> tuple[Loaded, Contents]:
     keys = (layout.cluster, layout.index, layout.leader)
     answer = await client.txn([], [get(key, serializable=True) for key in keys], safe=True)
     cluster, index, leader = (
@@ -72,6 +79,7 @@ async def _load(client: Client, layout: Layout, intents: Intents) -> tuple[Loade
     if cluster is not None:
         check_mark(cluster.value, layout, client.address, client.place)
     mark = read(IndexMark, index.value, layout) if index is not None else IndexMark(0)
+    await check_index(client, layout, mark, seen)
     revision = answer.header.revision
     loaded = Loaded(
         revision,

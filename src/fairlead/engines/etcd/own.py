@@ -16,6 +16,7 @@ class OwnCommits:
         self.position = IndexMark(0)
         self.revision = 0
         self._revisions: set[int] = set()
+        self._loads = 0
         self._under_way: asyncio.Future[None] | None = None
 
     def seen(self, mark: IndexMark, revision: int) -> None:
@@ -27,14 +28,18 @@ class OwnCommits:
         """All rows were read again: etcd may have been set back."""
         self.position, self.revision = mark, revision
         self._revisions.clear()
+        self._loads += 1
 
-    def begin(self) -> None:
-        """A commit is sent, and may be watched before its answer comes."""
+    def begin(self) -> int:
+        """A commit is sent, and may be watched before its answer comes; its number for `done`."""
         self._under_way = asyncio.get_running_loop().create_future()
+        return self._loads
 
-    def done(self, mark: IndexMark, revision: int) -> None:
-        self._revisions.add(revision)
-        self.seen(mark, revision)
+    def done(self, number: int, mark: IndexMark, revision: int) -> None:
+        """It was made. What was loaded meanwhile may lack it, and then it is news."""
+        if number == self._loads:
+            self._revisions.add(revision)
+            self.seen(mark, revision)
 
     def end(self) -> None:
         """Its outcome is known, as far as it will ever be."""

@@ -132,6 +132,8 @@ async def _write(stream: Any, request: Any) -> None:
     try:
         async with asyncio.timeout(TIMEOUT_S):
             await stream.write(request)
+    except TimeoutError as error:
+        raise UnavailableError("etcd does not take what is sent to it") from error
     except asyncio.InvalidStateError as error:
         code, details = await stream.code(), await stream.details()
         raise UnavailableError(f"etcd ended the stream: {details or code}") from error
