@@ -45,7 +45,7 @@ def test_every_server_names_the_same_leader_and_peers(three: Trio) -> None:
         servers = ask(server, "GET", "/v1/operator/raft/configuration").json["Servers"]
         assert [row["Leader"] for row in servers].count(True) == 1
         health = ask(server, "GET", "/v1/operator/autopilot/health").json
-        assert (health["Healthy"], health["FailureTolerance"]) == (True, 1)
+        assert (health["Healthy"], health["FailureTolerance"]) == (True, 2)
     stats = [ask(server, "GET", "/v1/agent/self").json["Stats"] for server in three.servers]
     assert sorted(one["raft"]["state"] for one in stats) == ["Follower", "Follower", "Leader"]
 
