@@ -65,8 +65,9 @@ def until_joined(join: urllib.request.Request) -> None:
             with urllib.request.urlopen(join):
                 return
         except urllib.error.HTTPError as error:
-            with error:
-                assert time.monotonic() < deadline, error.read()
+            why = error.read()
+            error.close()
+        assert time.monotonic() < deadline, why
         time.sleep(0.1)
 
 
