@@ -179,7 +179,7 @@ def test_a_data_directory_that_cannot_be_written_is_one_clear_line(tmp_path: Pat
         (["-dev", "-http-port=many"], 'invalid value "many" for flag -http-port: parse error'),
         (["-dev", "-server=perhaps"], 'invalid boolean value "perhaps" for -server'),
         (["-dev", "-hcl=ports {"], "failed to parse -hcl"),
-        (["-dev", '-hcl=engine = "etcd:x"'], 'engine "etcd:x" is not known'),
+        (["-dev", '-hcl=engine = "raft:x"'], 'engine "raft:x" is not known'),
         (["-dev", "-config-file=/none.hcl"], "cannot read /none.hcl: No such file or directory"),
         (["-dev", "-pid-file=/none/x.pid"], "cannot write pid_file /none/x.pid"),
         (["-dev", "-log-file=/dev/null/x"], "cannot write log_file"),

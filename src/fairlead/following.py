@@ -195,18 +195,19 @@ class Following:
             log.info("another server leads: node=%s address=%s", leader.node, leader.address)
         elif self.leader is not None:
             log.warning("no server leads")
-        self.leader = leader
-        self._store.take_role(leads=leads)
-        self._tell_role()
+        self._take_role(leader, leads=leads)
 
     def lose_lead(self) -> None:
         """A commit failed: this server may not lead any more."""
         log.warning("a commit failed: this server does not lead until it is elected again")
-        self.leader = None
-        self._store.take_role(leads=False)
-        self._tell_role()
+        self._take_role(None, leads=False)
 
-    def _tell_role(self) -> None:
+    def _take_role(self, leader: Leader | None, *, leads: bool) -> None:
+        if self._store.leads:
+            # Until here this memory was the leader's own.
+            self.heard()
+        self.leader = leader
+        self._store.take_role(leads=leads)
         role, self._role = self._role, None
         if role is not None:
             role.set_result(None)

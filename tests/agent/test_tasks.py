@@ -8,7 +8,7 @@ import pytest
 
 from fairlead.agent import tasks
 from fairlead.agent.tasks import Tasks
-from fairlead.errors import UnavailableError
+from fairlead.errors import DeposedError, UnavailableError
 
 
 async def test_a_loop_that_fails_is_logged_and_started_again(
@@ -68,3 +68,49 @@ async def test_stopping_ends_every_loop() -> None:
     await asyncio.sleep(0)
     await running.stop()
     assert ended == [1, 1]
+
+
+async def test_whoever_is_cancelled_while_it_stops_loops_is_cancelled() -> None:
+    ended = asyncio.Event()
+    inner, outer = Tasks(), Tasks()
+
+    async def slow_to_end() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await ended.wait()
+
+    async def stops_others() -> None:
+        while True:
+            await inner.stop()
+
+    inner.start("inner", slow_to_end)
+    await asyncio.sleep(0)
+    outer.start("outer", stops_others)
+    await asyncio.sleep(0)
+    stopping = asyncio.create_task(outer.stop())
+    await asyncio.sleep(0)
+    ended.set()
+    await asyncio.wait_for(stopping, 5)
+    await asyncio.wait_for(inner.stop(), 5)
+
+
+async def test_a_loop_that_another_server_has_to_lead_for_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tasks, "_RESTART_S", 0)
+    again = asyncio.Event()
+    runs = 0
+
+    async def loop() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise DeposedError("No cluster leader")
+        again.set()
+
+    running = Tasks()
+    running.start("membership", loop)
+    await asyncio.wait_for(again.wait(), 5)
+    await running.stop()
+    assert "No cluster leader" not in caplog.text

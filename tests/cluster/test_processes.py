@@ -126,7 +126,7 @@ def test_a_server_joins_itself_but_no_other_server(fleet: Fleet) -> None:
     assert statuses(server) == {"s1": ALIVE}
     ports = ("-server-port=-1", "-serf-lan-port=-1", "-serf-wan-port=-1")
     flags = ("-server", *ports, f"-join=127.0.0.1:{fleet.port}")
-    assert "this version runs one server, and that is one" in refused(fleet, "s2", *flags)
+    assert "this server runs alone, and that is one" in refused(fleet, "s2", *flags)
 
 
 def test_retry_max_ends_an_agent_that_finds_nobody(fleet: Fleet) -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from fairlead.core import sessions
-from fairlead.core.commands import KVLock, KVSet, SessionDestroy
+from fairlead.core.commands import (
+    KVLock,
+    KVSet,
+    LockDelaysDrop,
+    LockDelaysRestart,
+    SessionDestroy,
+)
 from fairlead.core.state import State
 from fairlead.durations import SECOND_NS
 from fairlead.errors import InvalidError
@@ -57,6 +63,24 @@ def test_past_lock_delays_are_forgotten() -> None:
     run(state, SessionDestroy("s1", now_ns=0))
     assert list(state.lock_delays.rows) == ["a"]
     run(state, session("s2"), SessionDestroy("s2", now_ns=5 * SECOND_NS))
+    assert list(state.lock_delays.rows) == []
+
+
+def test_lock_delays_run_anew_by_the_clock_of_the_next_leader() -> None:
+    state = state_with_node()
+    run(state, session("s1", lock_delay=15 * SECOND_NS), session("s2"))
+    run(state, KVLock("a", b"v", 0, "s1", 0), SessionDestroy("s1", now_ns=3600 * SECOND_NS))
+    run(state, LockDelaysRestart(now_ns=0))
+    assert run(state, KVLock("a", b"v", 0, "s2", 14 * SECOND_NS)) is False
+    assert run(state, KVLock("a", b"v", 0, "s2", 15 * SECOND_NS)) is True
+
+
+def test_lock_delays_that_are_over_are_forgotten_on_demand() -> None:
+    state = state_with_node()
+    run(state, session("s1", lock_delay=SECOND_NS), KVLock("a", b"v", 0, "s1", 0))
+    run(state, SessionDestroy("s1", now_ns=0), LockDelaysDrop(now_ns=SECOND_NS - 1))
+    assert list(state.lock_delays.rows) == ["a"]
+    run(state, LockDelaysDrop(now_ns=SECOND_NS))
     assert list(state.lock_delays.rows) == []
 
 

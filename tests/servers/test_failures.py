@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -147,10 +148,14 @@ def test_without_etcd_stale_reads_go_on_and_writes_are_refused(tmp_path: Path) -
         own.kill()
         for server in trio.servers:
             assert value(server, "x", "raw&stale") == b"1"
-            answer = ask(server, "PUT", "/v1/kv/x", b"2")
-            assert answer.status == 500, answer
-            answer = ask(server, "GET", "/v1/kv/x")
-            assert (answer.status, answer.body) == (500, b"No cluster leader")
+        # Each waits a while for a leader, all at the same time.
+        with ThreadPoolExecutor() as pool:
+            writes = pool.map(lambda server: ask(server, "PUT", "/v1/kv/x", b"2"), trio.servers)
+            assert {write.status for write in writes} == {500}
+            # The lease of the leader there was has ended meanwhile.
+            for read in pool.map(lambda server: ask(server, "GET", "/v1/kv/x"), trio.servers):
+                assert (read.status, read.body) == (500, b"No cluster leader")
+        for server in trio.servers:
             assert value(server, "x", "raw&stale") == b"1"
         own.start()
         trio.settled()

@@ -48,7 +48,22 @@ def test_datacenters_are_lower_case() -> None:
             {"bootstrap": True, "server": True, "bootstrap_expect": 1},
             "'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive",
         ),
-        ({"bootstrap_expect": 3, "server": True}, "use -bootstrap-expect=1"),
+        ({"bootstrap_expect": 3, "server": True}, "only one server can use it; leave engine out"),
+        (
+            {"bootstrap_expect": 3, "server": True, "engine": "etcd:", "data_dir": ""},
+            "data_dir cannot be empty when there are several servers",
+        ),
+        (
+            {
+                "bootstrap_expect": 3,
+                "server": True,
+                "engine": "",
+                "data_dir": "/tmp/x",
+                "ports": {"server": -1, "serf_lan": -1, "etcd": -1},
+            },
+            "ports.etcd must be set when there are several servers",
+        ),
+        ({"bootstrap_expect": 3}, "'bootstrap_expect > 0' requires 'server = true'"),
         ({"log_level": "loud"}, 'log_level cannot be "LOUD"'),
         ({"ports": {"http": 70000}}, "ports.http cannot be 70000"),
         ({"limits": {"kv_max_value_size": 0}}, "limits.kv_max_value_size cannot be 0"),

@@ -76,7 +76,8 @@ class AntiEntropy:
         self._services: dict[str, None] = {}
         self._checks: dict[str, None] = {}
         self._is_node_due = False
-        self._is_cut_off = False
+        # At first nothing has been reached yet, and nobody need be told.
+        self._is_cut_off = True
         self._wanted = asyncio.Event()
         self._resync = asyncio.Event()
         self._turn = asyncio.Lock()

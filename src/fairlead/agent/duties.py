@@ -6,15 +6,19 @@ the lead and laid down with it; whoever takes them up gives everybody the full t
 
 from __future__ import annotations
 
+import asyncio
+
 from fairlead.agent.cluster.cluster import ServerCluster
 from fairlead.agent.session_timers import SessionTimers
 from fairlead.agent.tasks import Tasks
 from fairlead.agent.tombstones import TombstoneReaper
 from fairlead.clock import Clock
-from fairlead.core.commands import Command, LockDelaysRestart
+from fairlead.core.commands import Command, LockDelaysDrop, LockDelaysRestart
 from fairlead.store import Store
 
 __all__ = ["Duties"]
+
+_LOCK_DELAYS_S = 0.5
 
 
 class Duties:
@@ -47,7 +51,18 @@ class Duties:
         reaper = TombstoneReaper(self._store, self._clock, self._tombstone_ttl_ns)
         self._tasks.start("sessions", self._sessions.run)
         self._tasks.start("tombstones", reaper.run)
+        if self._store.following is not None:
+            self._tasks.start("lock delays", self._forget_lock_delays)
         self._cluster.lead(self._tasks)
+
+    async def _forget_lock_delays(self) -> None:
+        """One that is over must not begin again with the next leader."""
+        while True:
+            await asyncio.sleep(_LOCK_DELAYS_S)
+            now_ns = self._clock.now_ns()
+            rows = self._store.state.lock_delays.rows.values()
+            if any(row.until_ns <= now_ns for row in rows):
+                await self._store.submit(LockDelaysDrop(now_ns))
 
     async def stop(self) -> None:
         self._are_taken = False

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
-from fairlead.errors import FairleadError
+from fairlead.errors import DeposedError, FairleadError
 
 __all__ = ["Tasks"]
 
@@ -27,11 +26,11 @@ class Tasks:
         self._tasks.append(asyncio.create_task(_supervise(name, loop), name=name))
 
     async def stop(self) -> None:
+        """End them all. Whoever is cancelled in it is; then stop them again."""
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         self._tasks.clear()
 
 
@@ -40,6 +39,9 @@ async def _supervise(name: str, loop: Callable[[], Awaitable[None]]) -> None:
         try:
             await loop()
             return
+        except DeposedError as error:
+            # Of several servers another decides now; the feed has said so in the log.
+            log.debug("a background loop waits for a leader: loop=%s why=%s", name, error)
         except FairleadError as error:
             text = "a background loop failed and is started again: loop=%s error=%s"
             log.error(text, name, error)

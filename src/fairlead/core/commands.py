@@ -36,6 +36,7 @@ __all__ = [
     "KVOp",
     "KVSet",
     "KVUnlock",
+    "LockDelaysDrop",
     "LockDelaysRestart",
     "MarkSet",
     "MemberRemove",
@@ -236,6 +237,12 @@ class LockDelaysRestart(Struct, frozen=True):
     now_ns: int
 
 
+class LockDelaysDrop(Struct, frozen=True):
+    """Forget the lock-delays that are over."""
+
+    now_ns: int
+
+
 class MarkSet(Struct, frozen=True):
     """Set a mark of the state itself."""
 
@@ -263,5 +270,6 @@ Command: TypeAlias = (
     | WanRemove
     | TombstonesReap
     | LockDelaysRestart
+    | LockDelaysDrop
     | MarkSet
 )

@@ -28,6 +28,7 @@ from fairlead.core.commands import (
     KVLock,
     KVSet,
     KVUnlock,
+    LockDelaysDrop,
     LockDelaysRestart,
     MarkSet,
     MemberRemove,
@@ -71,6 +72,7 @@ RULES: dict[type, Callable[[Draft, Any], Any]] = {
     WanRemove: wan.remove_server,
     TombstonesReap: tombstones.reap,
     LockDelaysRestart: sessions.restart_delays,
+    LockDelaysDrop: sessions.drop_past_delays,
     MarkSet: _set_mark,
 }
 

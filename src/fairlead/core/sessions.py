@@ -13,7 +13,7 @@ from __future__ import annotations
 from msgspec import UNSET, structs
 
 from fairlead.core import kv
-from fairlead.core.commands import LockDelaysRestart, SessionCreate, SessionDestroy
+from fairlead.core.commands import LockDelaysDrop, LockDelaysRestart, SessionCreate, SessionDestroy
 from fairlead.core.draft import Draft
 from fairlead.core.keys import check_key
 from fairlead.core.reads import Read, Watch
@@ -25,6 +25,7 @@ from fairlead.errors import InvalidError
 __all__ = [
     "create_session",
     "destroy_session",
+    "drop_past_delays",
     "end_for_check",
     "end_session",
     "parse_ttl",
@@ -127,6 +128,10 @@ def restart_delays(draft: Draft, command: LockDelaysRestart) -> None:
     for row in draft.lock_delays.scan(""):
         until_ns = command.now_ns + row.delay_ns
         draft.lock_delays.put(row.key, LockDelayRow(row.key, until_ns, row.delay_ns))
+
+
+def drop_past_delays(draft: Draft, command: LockDelaysDrop) -> None:
+    _drop_past_delays(draft, command.now_ns)
 
 
 def _drop_past_delays(draft: Draft, now_ns: int) -> None:

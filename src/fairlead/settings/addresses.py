@@ -70,11 +70,15 @@ def _interfaces() -> dict[str, str]:
 
 
 def own_address() -> str:
-    """The address this machine would use towards others; nothing is sent."""
+    """The address this machine would use towards others; nothing is sent.
+
+    Without a way to everywhere it is that of the first interface but the loopback.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
             address: str = probe.getsockname()[0]
         except OSError:
-            return "127.0.0.1"
+            others = (one for one in _interfaces().values() if not one.startswith("127."))
+            return next(others, "127.0.0.1")
     return address

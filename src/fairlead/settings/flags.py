@@ -55,7 +55,7 @@ FLAGS: dict[str, Flag] = {
     ),
     "-enable-script-checks": Flag("enable_script_checks", "Run checks that are commands."),
     "-encrypt": Flag("encrypt", "Key that agents of the cluster share, in base64."),
-    "-engine": Flag("engine", "Where the state is kept: memory:, sqlite:PATH or etcd:HOST:PORT,…"),
+    "-engine": Flag("engine", "Where the state is kept: memory:, sqlite:PATH or etcd:HOST:PORT."),
     "-grpc-port": Flag("ports.grpc"),
     "-http-port": Flag("ports.http", "Port of the HTTP API, -1 for none."),
     "-https-port": Flag("ports.https", "Port of the HTTPS API, -1 for none."),

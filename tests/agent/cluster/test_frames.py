@@ -43,6 +43,8 @@ SAMPLES: list[frames.Frame] = [
     frames.Execute(
         1, QueryRow("i", "q", "", "", QueryTemplate(), QueryService("web"), QueryDNS()), 3
     ),
+    frames.Gather(1, b"n", b"p", b"v"),
+    frames.Gathered(b"p", b"v"),
 ]
 
 

@@ -11,8 +11,9 @@ from fairlead.clock import FakeClock
 from fairlead.core.commands import CatalogRegister, SessionCreate
 from fairlead.core.members import ALIVE, FAILED, LEFT
 from fairlead.core.rows import CheckRow, MemberRow, SessionRow
+from fairlead.engines import Batch
 from fairlead.engines.memory import MemoryEngine
-from fairlead.errors import InvalidError
+from fairlead.errors import InvalidError, UnavailableError
 from fairlead.store import Store
 from tests.agent.cluster.linked import HOUR_NS, node_row
 
@@ -156,3 +157,40 @@ async def test_a_name_held_by_another_living_node_id_is_refused(tables: Tables) 
     await tables.join("c1", 1)
     with pytest.raises(InvalidError, match="is reserved by node"):
         await tables.join("c1", 2)
+
+
+async def test_the_server_that_watches_does_not_wait_to_hear_of_itself(tables: Tables) -> None:
+    for number in (1, 2):
+        # As the leader before has left them.
+        await tables.join(f"s{number}", number)
+    tables.membership.load()
+    await tables.after(16)
+    assert (tables.status("s1"), tables.status("s2")) == (ALIVE, FAILED)
+    assert tables.store.state.checks.rows["s1\tserfhealth"].status == "passing"
+
+
+async def test_a_failure_that_cannot_be_written_is_written_later() -> None:
+    engine = _Stuck()
+    store = Store(engine)
+    await store.open()
+    tables = Tables(store)
+    await tables.join("c1")
+    engine.is_stuck = True
+    with pytest.raises(UnavailableError):
+        await tables.after(6)
+    assert tables.status("c1") == ALIVE
+    engine.is_stuck = False
+    await tables.after(0.25)
+    assert tables.status("c1") == FAILED
+    await store.close()
+
+
+class _Stuck(MemoryEngine):
+    """One that takes nothing for a while, as a full disk does."""
+
+    is_stuck = False
+
+    async def commit(self, batch: Batch) -> None:
+        if self.is_stuck:
+            raise UnavailableError("the disk is full")
+        await super().commit(batch)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -20,13 +19,11 @@ from fairlead.engines.memory import MemoryEngine
 from fairlead.metrics import Metrics
 from fairlead.settings.settings import Settings, build
 from fairlead.store import Store
+from tests.etcd import etcd_binary
 from tests.processes import free_port
 
 SECRET = "MDEyMzQ1Njc4OTAxMjM0NQ=="
 OTHER_SECRET = "YWJjZGVmZ2hpamFiY2RlZg=="
-ETCD = shutil.which("etcd")
-
-needs_etcd = pytest.mark.skipif(ETCD is None, reason="no etcd: apt-get install etcd-server")
 
 
 class Server:
@@ -77,8 +74,9 @@ class Servers:
         self.ports = {"server": free_port(), "serf_lan": free_port(), "etcd": free_port()}
         self.all: list[Server] = []
 
-    def settings(self, number: int, **more: Any) -> Settings:
-        raw = {
+    def raw(self, number: int) -> dict[str, Any]:
+        """The configuration of one, as files and flags amount to."""
+        return {
             "server": True,
             "bootstrap_expect": 3,
             "node_name": f"s{number}",
@@ -86,9 +84,12 @@ class Servers:
             "bind_addr": f"127.0.0.{number}",
             "retry_join": ["127.0.0.1", "127.0.0.2", "127.0.0.3"],
             "encrypt": SECRET,
+            "etcd_binary": etcd_binary(),
             "ports": self.ports,
         }
-        return build(raw | more)
+
+    def settings(self, number: int, **more: Any) -> Settings:
+        return build(self.raw(number) | more)
 
     def server(self, number: int, limits: Limits | None = None, **more: Any) -> Server:
         server = Server(self.settings(number, **more), limits)

@@ -189,6 +189,14 @@ OTHER = Peer("id2", "s2", "10.0.0.2:8300", "https://10.0.0.2:8303")
         ({"trust": "none"}, "certificates between the servers: encrypt here, none on s2"),
         ({"peer": structs.replace(OTHER, id="id")}, "the node id id is this server's and that of"),
         ({"peer": structs.replace(OTHER, name="S1")}, 'the name "s1" is this server\'s'),
+        (
+            {"peer": structs.replace(OTHER, url="https://10.0.0.1:8303"), "stage": "running"},
+            "this server and s2 both say they are at 10.0.0.1:8300; give each its own address",
+        ),
+        (
+            {"peer": Peer("id2", "s2", "127.0.0.1:8300", "https://127.0.0.1:8303")},
+            "s2 says it is at 127.0.0.1:8300, out of others' reach; give each its own address",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named_with_both_values(more: dict[str, object], why: str) -> None:

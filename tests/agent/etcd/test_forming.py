@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from fairlead.engines import open_engine
 from fairlead.errors import SettingsError
-from tests.agent.etcd.servers import OTHER_SECRET, Server, Servers, needs_etcd, until
+from tests.agent.etcd.servers import OTHER_SECRET, Server, Servers, until
 
-pytestmark = [needs_etcd, pytest.mark.xdist_group("etcd")]
+pytestmark = pytest.mark.xdist_group("etcd")
 
 
 async def test_three_servers_form_one_cluster_and_share_what_is_written(servers: Servers) -> None:
@@ -25,6 +26,15 @@ async def test_three_servers_form_one_cluster_and_share_what_is_written(servers:
     assert len(plans) == 1
     health = await two.supervisor.members.health()
     assert all(member.is_reachable and member.url.startswith("https://") for member in health)
+
+
+async def test_what_they_run_is_an_engine_that_they_share(servers: Servers) -> None:
+    engines = [open_engine(server.supervisor.engine_address) for server in await servers.formed()]
+    for engine in engines:
+        contents = await engine.load()
+        assert (contents.index, list(contents.rows)) == (0, [])
+    for engine in engines:
+        await engine.close()
 
 
 async def test_they_all_restart(servers: Servers) -> None:

@@ -24,13 +24,14 @@ from fairlead.agent.cluster.leadership import Leadership
 from fairlead.agent.cluster.link import LONGEST_BACKOFF_S, Link
 from fairlead.agent.cluster.link_registry import LinkRegistry
 from fairlead.agent.cluster.links import Links
+from fairlead.agent.cluster.membership import health
 from fairlead.agent.cluster.wan.joining import keep_joining
 from fairlead.agent.cluster.wan.replication import Replication
 from fairlead.agent.cluster.wan.wan import Wan
 from fairlead.agent.registry import Registry
 from fairlead.agent.tasks import Tasks
 from fairlead.clock import Clock
-from fairlead.core.commands import Command, MemberSet
+from fairlead.core.commands import CatalogRegister, Command, MemberSet
 from fairlead.core.keys import node_key
 from fairlead.core.members import ALIVE, FAILED
 from fairlead.core.rows import MemberRow, NodeRow, Position
@@ -57,6 +58,7 @@ class ServerCluster:
         self._settings = settings
         self._node = node
         self._store = store
+        self._clock = clock
         key = secret.read_key(settings.encrypt)
         self.leadership: Leadership | None = None
         if store.following is not None:
@@ -137,8 +139,13 @@ class ServerCluster:
         return own_member(self._settings, self._node)
 
     def opening(self) -> list[Command]:
-        """What is decided first when this server takes the lead."""
-        return [MemberSet(self._own_member())]
+        """What is decided first when this server takes the lead: that it lives, if nothing else.
+
+        The leader before may have taken it for dead; now nobody else would say otherwise.
+        """
+        now_ns = self._clock.now_ns()
+        alive = CatalogRegister(self._node, [health(alive=True)], now_ns=now_ns)
+        return [alive, MemberSet(self._own_member())]
 
     async def members(self) -> list[MemberRow]:
         own = self._own_member()

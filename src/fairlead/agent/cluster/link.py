@@ -68,6 +68,7 @@ class Link:
         self._holding: asyncio.TimerHandle | None = None
         self._leaving: asyncio.Future[None] | None = None
         self._is_going = False
+        self._complaints: set[str] = set()  # each is made once an outage
         self._heart = Heart(clock)
         self._pulse: asyncio.Future[None] | None = None
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -222,8 +223,11 @@ class Link:
             try:
                 await self.join(address)
             except JoinError as error:
-                log.warning("no link: %s", error)
+                level = logging.DEBUG if str(error) in self._complaints else logging.WARNING
+                log.log(level, "no link: %s", error)
+                self._complaints.add(str(error))
             else:
+                self._complaints.clear()
                 return True
         return False
 

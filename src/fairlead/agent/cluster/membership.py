@@ -32,7 +32,7 @@ from fairlead.durations import SECOND_NS
 from fairlead.errors import FairleadError, InvalidError
 from fairlead.store import Store
 
-__all__ = ["Membership", "is_whole"]
+__all__ = ["Membership", "health", "is_whole"]
 
 log = logging.getLogger("agent.cluster")
 
@@ -74,6 +74,9 @@ class Membership:
         soon = now + int(START_S * SECOND_NS)
         state = self._store.state
         for key, member in state.members.rows.items():
+            if key == self._own_key:
+                # Other servers keep a row of this one; it need not hear of itself.
+                continue
             if member.status == ALIVE:
                 self._deadlines[key] = soon
             else:
@@ -100,7 +103,7 @@ class Membership:
         Raises:
             FairleadError: the catalog does not take its node.
         """
-        await self._write(CatalogRegister(node, [_health(True)], now_ns=self._clock.now_ns()))
+        await self._write(CatalogRegister(node, [health(alive=True)], now_ns=self._clock.now_ns()))
         key = node_key(member.name)
         old = self._store.state.members.rows.get(key)
         await self._write(MemberSet(member))
@@ -163,8 +166,16 @@ class Membership:
         for key in [key for key, since in self._gone.items() if self._is_past(key, now - since)]:
             del self._gone[key]
             commands += self._reaping(key)
-        if commands:
+        if not commands:
+            return
+        try:
             await self._write(*commands)
+        except FairleadError:
+            # It is as it was: the next tick sees to it.
+            for key in failed:
+                self._gone.pop(key, None)
+                self._deadlines.setdefault(key, now)
+            raise
 
     async def run(self) -> None:
         """Tick; time in which this process did not run is nobody's silence."""
@@ -196,7 +207,7 @@ class Membership:
             log.warning("member failed: node=%s address=%s", member.name, member.addr)
             commands.append(MemberSet(structs.replace(member, status=FAILED)))
         if node is not None:
-            checks = [_health(False)]
+            checks = [health(alive=False)]
             commands.append(CatalogRegister(node, checks, skip_node_update=True, now_ns=now_ns))
         return commands
 
@@ -246,7 +257,7 @@ def is_whole(state: State, key: str) -> bool:
     )
 
 
-def _health(alive: bool) -> CheckRow:
+def health(*, alive: bool) -> CheckRow:
     """`serfHealth`, in Serf's words."""
     return CheckRow(
         node="",

@@ -60,6 +60,8 @@ class Gathering:
     def heard(self, other: View) -> View:
         """Another server says how it sees things; what to answer."""
         if other.run != self._view.run and self._fits(other):
+            # Nobody but who asks may name this server, and it may be the one to propose.
+            self._known |= {other.peer.address, *other.known} - self._own
             self._agreement.hear(other)
         return self.said()
 

@@ -42,6 +42,9 @@ _NOISE = (
     "stopped TCP streaming connection",
     "failed to find remote peer in cluster",
     "stepped down to follower",
+    # A log that is replayed, and two that revoke the lease of a dead leader at once.
+    "error=lease already exists",
+    "error=lease not found",
     "error=EOF",
 )
 _NOT_SHOWN = {"level", "ts", "caller", "msg", "stacktrace", "logger"}

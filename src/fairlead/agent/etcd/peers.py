@@ -5,7 +5,8 @@ Rule: pure; whether two servers fit together is decided here, and only here.
 
 from __future__ import annotations
 
-from urllib.parse import quote
+import ipaddress
+from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
@@ -89,6 +90,9 @@ def mismatch(own: View, other: View) -> str:
             f"certificates between the servers: {own.trust} here, {other.trust} on {who}; "
             "give all the same encrypt, or all fitting cert_file, key_file and ca_file"
         )
+    why = _unreachable(own.peer, other.peer)
+    if why:
+        return why
     if RUNNING in (own.stage, other.stage):
         # A cluster grows and shrinks; how many there were at first is of no matter.
         return ""
@@ -99,6 +103,26 @@ def mismatch(own: View, other: View) -> str:
             f'the name "{own.peer.name}" is this server\'s ({own.peer.address}) and that of {who}'
         )
     return ""
+
+
+_REMEDY = "give each its own address with -bind or -advertise"
+
+
+def _unreachable(own: Peer, other: Peer) -> str:
+    """Why they would not find each other's etcd where they say it is; empty when they may."""
+    if own.url == other.url:
+        return f"this server and {other.name} both say they are at {own.address}; {_REMEDY}"
+    if _is_loopback(own) != _is_loopback(other):
+        lonely = own if _is_loopback(own) else other
+        return f"{lonely.name} says it is at {lonely.address}, out of others' reach; {_REMEDY}"
+    return ""
+
+
+def _is_loopback(peer: Peer) -> bool:
+    try:
+        return ipaddress.ip_address(urlsplit(peer.url).hostname or "").is_loopback
+    except ValueError:
+        return False
 
 
 def member_name(node: str) -> str:

@@ -11,6 +11,7 @@ import logging
 import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from msgspec import structs
 
@@ -157,6 +158,7 @@ class Supervisor:
             f"etcd:unix:{self._given.folder.socket}?datacenter={datacenter}"
             f"&prefix=/fairlead/{datacenter}/&max_txn_ops={limits.max_txn_ops}"
             f"&max_request_bytes={limits.max_request_bytes}"
+            f"&cluster_file={quote(str(self._given.folder.root / 'cluster-id'))}"
         )
 
     @property
