@@ -59,6 +59,7 @@ def command(places: tuple[str, ...], force: bool, format: str) -> None:
         moving.clear()
     print(dump_json(msgspec.to_builtins(report)) if format == "json" else _told(report))
     if source.startswith(("http://", "https://", "unix://")):
+        sys.stdout.flush()
         warn(f"what was written at {source} after index {report.source.index} was not moved")
 
 

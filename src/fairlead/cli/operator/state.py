@@ -31,7 +31,7 @@ _NOT_WELL_EXIT = 2
 
 @verb(
     "state",
-    examples="fairlead operator autopilot state\nfairlead operator autopilot state -format=json",
+    examples="fairlead operator autopilot state\nfairlead operator autopilot health -format=json",
 )
 @option("-format", help="pretty or json.", default="pretty", metavar="FORMAT")
 @api_flags
