@@ -64,15 +64,27 @@ class AgentProcess:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> AgentProcess:
+    def launch(self) -> None:
+        """Start it, and do not wait for it."""
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(self.command, stdout=log, stderr=log)
+
+    def start(self) -> AgentProcess:
+        self.launch()
+        self.wait_ready()
+        return self
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def wait_ready(self) -> None:
+        """It must answer within a while."""
         try:
             self._wait()
         except BaseException:
             self.kill()
             raise
-        return self
 
     def _wait(self) -> None:
         assert self._process is not None

@@ -10,9 +10,13 @@ from pathlib import Path
 
 from fairlead.errors import SettingsError
 
-__all__ = ["locked", "take_lock"]
+__all__ = ["InUseError", "locked", "take_lock"]
 
 _FILE = "lock"
+
+
+class InUseError(SettingsError):
+    """Another process has the folder."""
 
 
 def take_lock(folder: Path) -> int:
@@ -20,7 +24,8 @@ def take_lock(folder: Path) -> int:
     file descriptor, is closed.
 
     Raises:
-        SettingsError: it cannot be written, or is another process's.
+        InUseError: it is another process's.
+        SettingsError: it cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +40,7 @@ def take_lock(folder: Path) -> int:
     except OSError as error:
         holder = os.read(fd, 32).decode(errors="replace").strip()
         os.close(fd)
-        raise SettingsError(
+        raise InUseError(
             f'data directory "{folder}" is in use by another process'
             + (f" (pid {holder})" if holder else ""),
             hint="stop that agent first, or give another directory with -data-dir",

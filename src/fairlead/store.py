@@ -42,7 +42,7 @@ from fairlead.following import Contact, Following
 from fairlead.metrics import Metrics
 from fairlead.watches import Round, Watches
 
-__all__ = ["LEADING", "NO_LEADER", "Contact", "Store"]
+__all__ = ["LEADING", "NO_LEADER", "Contact", "Store", "contents_of", "restored", "state_of"]
 
 NO_LEADER = "No cluster leader"
 
@@ -99,7 +99,7 @@ class Store:
         """
         contents = await self.engine.load()
         try:
-            return _state_of(contents)
+            return state_of(contents)
         except InvalidError as error:
             place = self.engine.place
             raise SettingsError(f"cannot read {place}: {error}", hint=DAMAGED_HINT) from error
@@ -164,7 +164,7 @@ class Store:
 
     def contents(self) -> Contents:
         """A copy of all rows as of now; iterating it encodes them."""
-        return _contents_of(self.state)
+        return contents_of(self.state)
 
     def changed(self, watches: tuple[Watch, ...]) -> asyncio.Future[None]:
         """Done at the next change to what is watched; cancel it to wait no more."""
@@ -179,13 +179,10 @@ class Store:
             InvalidError: a row or a table is not one of ours; nothing changes.
         """
         async with self._turn:
-            index = max(contents.index, self.state.index) + 1
-            state = _state_of(Contents(index, contents.rows))
-            state.marks.put(RESTORED, MarkRow(RESTORED, index))
-            state.settle()
+            state = restored(contents, max(contents.index, self.state.index) + 1)
             # Encoded anew, so that what is on disk is what is in memory, and not another
             # spelling of it.
-            await self.engine.replace(_contents_of(state))
+            await self.engine.replace(contents_of(state))
             self.replace_state(state)
             self._tell_applied()
 
@@ -304,7 +301,7 @@ def _batch(draft: Draft) -> Batch:
     return Batch(draft.index, draft.prefix_deletes(), draft.deletes(), puts, draft.touched())
 
 
-def _contents_of(state: State) -> Contents:
+def contents_of(state: State) -> Contents:
     """A copy of all rows as of now; iterating it encodes them."""
     tables = [(table.name, list(table.rows.items())) for table in state.tables.values()]
     rows = (
@@ -314,7 +311,19 @@ def _contents_of(state: State) -> Contents:
     return Contents(state.index, rows, indexes)
 
 
-def _state_of(contents: Contents) -> State:
+def restored(contents: Contents, index: int) -> State:
+    """The state of `contents` at an index that no reader has seen, which all of them will.
+
+    Raises:
+        InvalidError: a row or a table is not one of ours.
+    """
+    state = state_of(Contents(index, contents.rows))
+    state.marks.put(RESTORED, MarkRow(RESTORED, index))
+    state.settle()
+    return state
+
+
+def state_of(contents: Contents) -> State:
     """The state that `contents` describes, taking its rows one by one.
 
     Raises:

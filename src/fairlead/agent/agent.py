@@ -20,10 +20,13 @@ from fairlead.agent.duties import Duties
 from fairlead.agent.node import keep_registered, own_node
 from fairlead.agent.registrations import Registrations
 from fairlead.agent.registry import Registry
+from fairlead.agent.replaced import Replacements
+from fairlead.agent.server_rows import with_servers_of
 from fairlead.agent.session_timers import SessionTimers
 from fairlead.agent.tasks import Tasks
 from fairlead.client import TLSOptions
 from fairlead.clock import Clock
+from fairlead.core.keys import node_key
 from fairlead.engines import Contents, Engine
 from fairlead.metrics import Metrics
 from fairlead.settings.settings import Settings
@@ -102,6 +105,9 @@ class Agent:
         """This server runs an etcd of its own: other servers come to it to be taken in."""
         self.supervisor = supervisor
         supervisor.keep(self._tasks, lambda: self.store.leads, self._fail)
+        replacements = Replacements(self)
+        supervisor.admission.make_room = replacements.make_room
+        self._tasks.start("replacements", replacements.run)
         if isinstance(self.cluster, ServerCluster):
             self.cluster.links.admit = supervisor.admission.admit
 
@@ -176,8 +182,9 @@ class Agent:
         self._tasks.start("reload", reload)
 
     async def restore(self, contents: Contents) -> None:
-        """Replace the whole state, as from a snapshot."""
-        await self.store.restore(contents)
+        """Replace the whole state, as from a snapshot; the servers stay those that run."""
+        own = node_key(self.node.node)
+        await self.store.restore(with_servers_of(self.store.state, own, contents))
         self.session_timers.track_all()
         if isinstance(self.cluster, ServerCluster):
             self.cluster.links.membership.load()

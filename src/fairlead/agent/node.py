@@ -6,6 +6,8 @@ import os
 import uuid
 from pathlib import Path
 
+from msgspec import structs
+
 from fairlead.agent.registry import Registry
 from fairlead.core.commands import CatalogRegister
 from fairlead.core.keys import check_key, service_key
@@ -112,6 +114,12 @@ async def keep_registered(
         status="passing",
         output="Agent alive and reachable",
     )
+    held = store.state.nodes.rows.get(key)
+    if held is not None and held.id.lower() != node.id.lower():
+        # A state that was made elsewhere, where another server had this name. Without an id it is
+        # free to be ours, and keeps its sessions.
+        await registry.submit(CatalogRegister(structs.replace(held, id="")))
+        await registry.submit(CatalogRegister(node, [check], service))
     while True:
         changed = store.changed(watches)
         state = store.state

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
-from fairlead.agent.agent import Agent
 from fairlead.agent.cluster.identity import is_server, own_member, server_address
 from fairlead.core.keys import node_key
 from fairlead.core.members import LEFT, STATUS_NAMES
+
+if TYPE_CHECKING:
+    from fairlead.agent.agent import Agent
 
 __all__ = ["Server", "servers"]
 

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from fairlead.core.rows import (
+    AutopilotRow,
     CheckRow,
     CoordinateRow,
     EventRow,
@@ -24,6 +25,7 @@ from fairlead.core.rows import (
 )
 
 __all__ = [
+    "AutopilotSet",
     "CatalogDeregister",
     "CatalogRegister",
     "CheckOp",
@@ -224,6 +226,13 @@ class WanRemove(Struct, frozen=True):
     name: str
 
 
+class AutopilotSet(Struct, frozen=True):
+    """Set how the servers look after themselves; with `cas`, only if it stands at that index."""
+
+    config: AutopilotRow
+    cas: int | None = None
+
+
 class TombstonesReap(Struct, frozen=True):
     """Forget the tombstones of deletions up to `index`, at most `limit` of each kind."""
 
@@ -268,6 +277,7 @@ Command: TypeAlias = (
     | MemberRemove
     | WanSet
     | WanRemove
+    | AutopilotSet
     | TombstonesReap
     | LockDelaysRestart
     | LockDelaysDrop

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fairlead.core import (
+    autopilot,
     catalog,
     coordinates,
     events,
@@ -18,6 +19,7 @@ from fairlead.core import (
     wan,
 )
 from fairlead.core.commands import (
+    AutopilotSet,
     CatalogDeregister,
     CatalogRegister,
     Command,
@@ -70,6 +72,7 @@ RULES: dict[type, Callable[[Draft, Any], Any]] = {
     MemberRemove: members.remove_member,
     WanSet: wan.set_server,
     WanRemove: wan.remove_server,
+    AutopilotSet: autopilot.set_autopilot,
     TombstonesReap: tombstones.reap,
     LockDelaysRestart: sessions.restart_delays,
     LockDelaysDrop: sessions.drop_past_delays,

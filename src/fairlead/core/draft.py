@@ -148,6 +148,7 @@ class Draft:
         self.coordinates = DraftTable(self, state.coordinates)
         self.members = DraftTable(self, state.members)
         self.wan_servers = DraftTable(self, state.wan_servers)
+        self.autopilot = DraftTable(self, state.autopilot)
         self.marks = DraftTable(self, state.marks)
         found = [value for value in vars(self).values() if isinstance(value, DraftTable)]
         self.tables: list[DraftTable[Any]] = found

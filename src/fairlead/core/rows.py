@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 __all__ = [
     "PLAIN_PROXY",
     "Address",
+    "AutopilotRow",
     "CheckRow",
     "CoordinateRow",
     "EventRow",
@@ -257,3 +258,20 @@ class MemberRow(Struct, frozen=True, gc=False, rename="pascal"):
     port: int
     tags: dict[str, str]
     status: int
+
+
+class AutopilotRow(Struct, frozen=True, gc=False, rename="pascal"):
+    """How the servers look after themselves; durations are nanoseconds."""
+
+    cleanup_dead_servers: bool = True
+    last_contact_threshold_ns: int = field(name="LastContactThreshold", default=200_000_000)
+    max_trailing_logs: int = 250
+    min_quorum: int = 0
+    server_stabilization_time_ns: int = field(
+        name="ServerStabilizationTime", default=10_000_000_000
+    )
+    redundancy_zone_tag: str = ""
+    disable_upgrade_migration: bool = False
+    upgrade_version_tag: str = ""
+    create_index: int = 0
+    modify_index: int = 0

@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from fairlead.core.rows import (
+    AutopilotRow,
     CheckRow,
     CoordinateRow,
     EventRow,
@@ -76,6 +77,7 @@ class State:
         self.coordinates = Table("coordinates", CoordinateRow)
         self.members = Table("members", MemberRow)
         self.wan_servers = Table("wan_servers", MemberRow)
+        self.autopilot = Table("autopilot", AutopilotRow)
         self.marks = Table("marks", MarkRow)
         found = [value for value in vars(self).values() if isinstance(value, Table)]
         self.tables: dict[str, Table[Any]] = {table.name: table for table in found}

@@ -43,7 +43,8 @@ class Route:
     A path that ends in `/`, but for `/` itself, stands for everything below it. `options` says that
     the parameters every read shares are checked, though the handler may be a
     write; `datacenter`, that `?dc=` may name another one, which then answers; `local`,
-    that a client answers it itself instead of asking its server; `is_any_servers`, that
+    that a client answers it itself instead of asking its server; `is_leaders`, that the
+    server that leads answers it, reads too; `is_any_servers`, that
     any server does, the leader or not.
     """
 
@@ -54,6 +55,7 @@ class Route:
         "handlers",
         "is_any_servers",
         "is_folder",
+        "is_leaders",
         "local",
         "metric",
         "options",
@@ -69,6 +71,7 @@ class Route:
         datacenter: bool = True,
         local: bool = False,
         is_any_servers: bool = False,
+        is_leaders: bool = False,
         body_limit: Callable[[Agent], BodyLimit] | None = None,
     ) -> None:
         self.path = path
@@ -78,6 +81,7 @@ class Route:
         self.datacenter = datacenter
         self.local = local
         self.is_any_servers = is_any_servers
+        self.is_leaders = is_leaders
         self.body_limit = body_limit
         self.allow = ",".join(["OPTIONS", *handlers])
         self.metric = ".".join(part or "_" for part in path[1:].split("/"))

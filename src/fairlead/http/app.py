@@ -242,7 +242,7 @@ class App:
             return handler
         if route.local or route.is_any_servers:
             return handler
-        if request.method != "GET":
+        if request.method != "GET" or route.is_leaders:
             return led(self, handler)
         return handler if options.stale else confirmed(self, handler, quorum=options.consistent)
 

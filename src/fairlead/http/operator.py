@@ -8,34 +8,50 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from msgspec import Struct, structs
+
 from fairlead.agent.agent import Agent
-from fairlead.agent.servers import servers
-from fairlead.durations import SECOND_NS
+from fairlead.agent.autopilot import ServerHealth, health
+from fairlead.agent.peers import peers, remove_peer
+from fairlead.core.autopilot import autopilot
+from fairlead.core.commands import AutopilotSet
+from fairlead.core.rows import AutopilotRow
+from fairlead.durations import SECOND_NS, format_duration
 from fairlead.errors import InvalidError
-from fairlead.http.messages import Request, Response, json_response
+from fairlead.http.decoding import DECODE, decode_struct
+from fairlead.http.messages import JSON, Request, Response, empty, json_response
+from fairlead.http.params import Query
 from fairlead.version import API_VERSION
 
-__all__ = ["autopilot_health", "raft_configuration", "raft_remove_peer"]
+__all__ = [
+    "autopilot_configuration",
+    "autopilot_health",
+    "raft_configuration",
+    "raft_remove_peer",
+    "set_autopilot_configuration",
+]
+
+_CONFIG = "Bad request: Error parsing autopilot config"
 
 
-def raft_configuration(agent: Agent, request: Request) -> Response:
-    """The servers."""
+async def raft_configuration(agent: Agent, request: Request) -> Response:
+    """The servers; one that is lost is among them as long as it counts for the majority."""
     found = [
         {
-            "ID": server.id,
-            "Node": server.node,
-            "Address": server.address,
-            "Leader": server.leads,
+            "ID": peer.server.id,
+            "Node": peer.server.node,
+            "Address": peer.server.address,
+            "Leader": peer.server.leads,
             "ProtocolVersion": "3",
-            "Voter": True,
+            "Voter": peer.is_voter,
         }
-        for server in servers(agent)
+        for peer in await peers(agent)
     ]
     return json_response({"Servers": found, "Index": 0})
 
 
-def raft_remove_peer(agent: Agent, request: Request) -> Response:
-    """No server can be removed from a cluster of one."""
+async def raft_remove_peer(agent: Agent, request: Request) -> Response:
+    """Remove a server that is gone for good."""
     query = request.query
     peer_id, address = query.get("id"), query.get("address")
     if not peer_id and not address:
@@ -45,38 +61,102 @@ def raft_remove_peer(agent: Agent, request: Request) -> Response:
         )
     if peer_id and address:
         raise InvalidError("Bad request: Must specify only one of ?id or ?address")
-    if peer_id == agent.node.id or address == agent.server_address:
-        raise InvalidError("the only server cannot be removed")
-    what = f'id "{peer_id}"' if peer_id else f'address "{address}"'
-    raise InvalidError(f"{what} was not found in the Raft configuration")
+    await remove_peer(agent, peer_id, address)
+    return empty()
 
 
-def autopilot_health(agent: Agent, request: Request) -> Response:
+async def autopilot_health(agent: Agent, request: Request) -> Response:
     """Whether the servers are well, and how many more may fail before none can write."""
-    since = time.gmtime(agent.started_ns // SECOND_NS)
-    known = servers(agent)
-    contact = agent.store.contact
-    found: list[dict[str, Any]] = []
-    for server in known:
-        is_alive = server.status == "alive"
-        found.append(
-            {
-                "ID": server.id,
-                "Name": server.node,
-                "Address": server.address,
-                "SerfStatus": server.status,
-                "Version": API_VERSION,
-                "Leader": server.leads,
-                "LastContact": "0s" if server.leads else f"{contact.age_ms}ms",
-                "LastTerm": 1,
-                "LastIndex": agent.store.state.index,
-                "Healthy": is_alive,
-                "Voter": True,
-                "StableSince": time.strftime("%Y-%m-%dT%H:%M:%SZ", since),
-            }
-        )
-    alive = sum(server["Healthy"] for server in found)
-    tolerance = max(alive - (len(found) // 2 + 1), 0)
-    healthy = alive == len(found) and contact.known_leader
-    answer = {"Healthy": healthy, "FailureTolerance": tolerance, "Servers": found}
-    return json_response(answer, 200 if healthy else 429)
+    found = await health(agent)
+    answer = {
+        "Healthy": found.is_healthy,
+        "FailureTolerance": found.tolerance,
+        "Servers": [_shown(server) for server in found.servers],
+    }
+    return json_response(answer, 200 if found.is_healthy else 429)
+
+
+def _shown(health: ServerHealth) -> dict[str, Any]:
+    server = health.peer.server
+    since = time.gmtime(health.since_ns // SECOND_NS)
+    known = health.contact_ns >= 0
+    # As Consul, whose servers that never answered were in contact before all time.
+    contact = format_duration(health.contact_ns // 1_000_000 * 1_000_000) if known else ""
+    return {
+        "ID": server.id,
+        "Name": server.node,
+        "Address": server.address,
+        "SerfStatus": server.status,
+        "Version": API_VERSION if known else "",
+        "Leader": server.leads,
+        "LastContact": contact,
+        "LastTerm": 1 if known else 0,
+        "LastIndex": health.index,
+        "Healthy": health.is_healthy,
+        "Voter": health.peer.is_voter,
+        "StableSince": time.strftime("%Y-%m-%dT%H:%M:%SZ", since),
+    }
+
+
+# ---------------------------------------------------------------- autopilot's configuration
+
+
+class _Config(Struct):
+    """What a body may say; what it does not say is zero, as with Consul."""
+
+    cleanup_dead_servers: bool = False
+    last_contact_threshold_ns: int = 0
+    max_trailing_logs: int = 0
+    min_quorum: int = 0
+    server_stabilization_time_ns: int = 0
+    redundancy_zone_tag: str = ""
+    disable_upgrade_migration: bool = False
+    upgrade_version_tag: str = ""
+    # Taken, and without effect.
+    create_index: int = 0
+    modify_index: int = 0
+
+
+def autopilot_configuration(agent: Agent, request: Request) -> Response:
+    """How the servers look after themselves."""
+    row = autopilot(agent.store.state)
+    return json_response(
+        {
+            "CleanupDeadServers": row.cleanup_dead_servers,
+            "LastContactThreshold": format_duration(row.last_contact_threshold_ns),
+            "MaxTrailingLogs": row.max_trailing_logs,
+            "MinQuorum": row.min_quorum,
+            "ServerStabilizationTime": format_duration(row.server_stabilization_time_ns),
+            "RedundancyZoneTag": row.redundancy_zone_tag,
+            "DisableUpgradeMigration": row.disable_upgrade_migration,
+            "UpgradeVersionTag": row.upgrade_version_tag,
+            "CreateIndex": row.create_index,
+            "ModifyIndex": row.modify_index,
+        }
+    )
+
+
+async def set_autopilot_configuration(agent: Agent, request: Request) -> Response:
+    """Replace it; with `?cas=`, only if it stands at that index."""
+    config = _config(request.body)
+    done = await agent.store.submit(AutopilotSet(config, _cas(request.query)))
+    return Response(200, b"true" if done else b"false", JSON)
+
+
+def _config(body: bytes) -> AutopilotRow:
+    try:
+        config = decode_struct(body, _Config, {})
+    except InvalidError as error:
+        raise InvalidError(f"{_CONFIG}{str(error).removeprefix(DECODE)}") from error
+    for name in ("max_trailing_logs", "min_quorum"):
+        if getattr(config, name) < 0:
+            field = "".join(part.capitalize() for part in name.split("_"))
+            raise InvalidError(f"{_CONFIG}: {field} cannot be {getattr(config, name)}")
+    return AutopilotRow(**{**structs.asdict(config), "create_index": 0, "modify_index": 0})
+
+
+def _cas(query: Query) -> int | None:
+    try:
+        return query.uint("cas")
+    except InvalidError as error:
+        raise InvalidError(f"Bad request: Error parsing cas value: {error}") from error

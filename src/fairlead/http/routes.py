@@ -143,10 +143,17 @@ ROUTES: tuple[Route, ...] = (
     Route("/v1/internal/ui/services", {"GET": internal_ui.services}),
     Route("/v1/kv/", {"GET": kv.get, "PUT": kv.put, "DELETE": kv.delete}, body_limit=kv.body_limit),
     Route(
+        "/v1/operator/autopilot/configuration",
+        {
+            "GET": operator.autopilot_configuration,
+            "PUT": operator.set_autopilot_configuration,
+        },
+    ),
+    Route(
         "/v1/operator/autopilot/health",
         {"GET": operator.autopilot_health},
         options=False,
-        is_any_servers=True,
+        is_leaders=True,
     ),
     Route("/v1/operator/raft/configuration", {"GET": operator.raft_configuration}),
     Route("/v1/operator/raft/peer", {"DELETE": operator.raft_remove_peer}, options=False),

@@ -203,11 +203,15 @@ class Failed(Struct, frozen=True, array_like=True, tag=12):
 
 
 class Beat(Struct, frozen=True, array_like=True, tag=13):
-    """The client lives, stands there, and measured that round trip last (0: none)."""
+    """The client lives, stands there, and measured that round trip last (0: none).
+
+    `index` is what the memory of a server has that follows; 0 of others.
+    """
 
     number: int
     rtt_ns: int
     position: Position | None
+    index: int = 0
 
 
 class Pulse(Struct, frozen=True, array_like=True, tag=14):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fairlead.agent.cluster.frames import Beat, Pulse
 from fairlead.agent.cluster.positions import chance
 from fairlead.clock import Clock
@@ -21,6 +23,8 @@ class Heart:
         self._clock = clock
         self.interval_s = 1.0
         self.vivaldi = Vivaldi()
+        # What the memory of a server has, for the one that leads.
+        self.index: Callable[[], int] = lambda: 0
         self._number = 0
         self._sent_ns = 0
         self._heard_ns = 0
@@ -35,7 +39,7 @@ class Heart:
         """The next one, sent now."""
         self._number += 1
         self._sent_ns = self._clock.monotonic_ns()
-        return Beat(self._number, self._rtt_ns, self.vivaldi.position)
+        return Beat(self._number, self._rtt_ns, self.vivaldi.position, self.index())
 
     def hear(self, pulse: Pulse, server: str) -> None:
         """The answer to one."""

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from fairlead.agent.cluster import frames
 from fairlead.agent.cluster.addresses import JoinError
@@ -43,6 +43,10 @@ class LeaderLink(Link):
         self._aimed = asyncio.Event()
         following.hears_leader = lambda: self.is_up
         self._handlers[frames.Applied] = lambda frame: following.leader_has(frame.index)
+
+    def tell(self, index: Callable[[], int]) -> None:
+        """With every beat, how far the memory here is."""
+        self._heart.index = index
 
     def aim(self, leader: Leader | None) -> None:
         """Link to that server from now on; None for none."""
@@ -97,6 +101,7 @@ class Leadership:
         self._following = store.following
         self.link = LeaderLink(identity, clock, key, self._following)
         self.link.heard = self._following.heard
+        self.link.tell(lambda: store.state.index)
         self._asking: dict[bool, list[asyncio.Future[None]]] = {False: [], True: []}
         self._tasks: set[asyncio.Task[None]] = set()
         self._news: asyncio.Task[None] | None = None

@@ -22,6 +22,7 @@ from fairlead.agent.cluster.positions import Positions
 from fairlead.agent.cluster.relayed import RelayedMembership
 from fairlead.agent.cluster.served import ServedLink
 from fairlead.agent.cluster.server_registry import ServerRegistry
+from fairlead.agent.cluster.standings import Standings
 from fairlead.agent.registry import Registry, StoreRegistry
 from fairlead.clock import Clock
 from fairlead.core.keys import node_key
@@ -63,6 +64,7 @@ class Links:
             self.relayed = RelayedMembership(store, leadership, self.membership)
             store.applied = self._tell_applied
         self.positions = Positions(store, self.registry, clock, node.node)
+        self.standings = Standings(clock)
         self.edge: Edge | None = None
         self.names: Names | None = None
         # What a server that looks for a cluster is answered, on one of several servers.
@@ -181,6 +183,7 @@ class Links:
             key = node_key(link.node.node)
             if self.by_name.get(key) is link:
                 del self.by_name[key]
+                self.standings.left(key)
                 self.members.broke(key)
 
     def start(self, task: asyncio.Task[None]) -> None:

@@ -287,6 +287,8 @@ class ServedLink:
         links = self._links
         key = node_key(self.node.node)
         links.members.beat(key)
+        if frame.index:
+            links.standings.beat(key, frame.index, links.store.state.index)
         links.positions.heard(self.node.node, frame.position, frame.rtt_ns)
         self._channel.send(
             frames.Pulse(

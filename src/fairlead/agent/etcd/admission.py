@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -44,6 +44,8 @@ class Admission:
         self._key = key
         self._view = view
         self._seq = 0
+        # Asked to remove a member that is lost when etcd takes in nobody because of it.
+        self.make_room: Callable[[], Awaitable[bool]] = _no_room
         self._progress = Progress()
         # Two at a time would be in each other's way; across servers etcd refuses the second.
         self._turn = asyncio.Lock()
@@ -120,11 +122,19 @@ class Admission:
 
     async def _add(self, other: View) -> list[Any]:
         try:
-            answer = await self._client.member_add([other.peer.url], learner=True)
+            answer = await self._added(other)
         except FairleadError as error:
             raise explained(error) from error
         log.info("a server is taken in: node=%s url=%s", other.peer.name, other.peer.url)
         return list(answer.members)
+
+    async def _added(self, other: View) -> Any:
+        try:
+            return await self._client.member_add([other.peer.url], learner=True)
+        except FairleadError as error:
+            if _UNHEALTHY not in str(error) or not await self.make_room():
+                raise
+        return await self._client.member_add([other.peer.url], learner=True)
 
     async def _promote(self, other: View, own: Any) -> View:
         """The other runs its etcd by our plan: give it a vote as soon as it has caught up."""
@@ -172,11 +182,17 @@ async def is_reachable(url: str) -> bool:
     return True
 
 
+async def _no_room() -> bool:
+    return False
+
+
+_UNHEALTHY = "unhealthy cluster"
 _REASONS = {
     "too many learner": "another server is joining; if it is lost, remove it with "
     "`fairlead operator raft remove-peer`",
-    "unhealthy cluster": "most of its members have to be connected to each other, and for a few "
-    "seconds, before one can be added or removed",
+    _UNHEALTHY: "all of its members have to be connected to each other, and for a few seconds, "
+    "before another one can be added; remove one that is lost with "
+    "`fairlead operator raft remove-peer`",
     "not enough started members": "without that member there would be no majority",
 }
 

@@ -1,0 +1,1 @@
+"""Moving the whole state from one place to another: `fairlead operator migrate`."""
