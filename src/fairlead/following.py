@@ -28,6 +28,7 @@ from fairlead.core.draft import Draft
 from fairlead.core.state import State
 from fairlead.engines import Changed, Elected, Leader, Renewed, SharedEngine
 from fairlead.errors import FairleadError, InvalidError, UnavailableError
+from fairlead.metrics import Metrics
 
 if TYPE_CHECKING:
     from fairlead.store import Store
@@ -52,11 +53,14 @@ class Contact(NamedTuple):
 class Following:
     """The feed of one engine, and what it has told so far."""
 
-    def __init__(self, store: Store, engine: SharedEngine) -> None:
+    def __init__(self, store: Store, engine: SharedEngine, metrics: Metrics) -> None:
         self._store = store
         self.engine = engine
         self.leader: Leader | None = None
         self._own: Leader | None = None
+        self._last_leader: Leader | None = None
+        self._wins = metrics.counter("raft.state.leader")
+        self._changes = metrics.counter("raft.leader.changes")
         self._heard = time.monotonic()
         self._role: asyncio.Future[None] | None = None
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
@@ -195,6 +199,11 @@ class Following:
             log.info("another server leads: node=%s address=%s", leader.node, leader.address)
         elif self.leader is not None:
             log.warning("no server leads")
+        if leader is not None and leader != self._last_leader:
+            self._last_leader = leader
+            self._changes.add()
+        if leads and not self._store.leads:
+            self._wins.add()
         self._take_role(leader, leads=leads)
 
     def lose_lead(self) -> None:

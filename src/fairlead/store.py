@@ -67,7 +67,9 @@ class Store:
         self.state = State()
         self.watches = Watches()
         # Where several servers share the engine: its feed, by which this one leads or follows.
-        self.following = Following(self, engine) if isinstance(engine, SharedEngine) else None
+        self.following = (
+            Following(self, engine, metrics) if isinstance(engine, SharedEngine) else None
+        )
         self.leads = self.following is None
         # What this server decides before all else when it takes the lead.
         self.opening: Callable[[], list[Command]] = list

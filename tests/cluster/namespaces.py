@@ -52,16 +52,27 @@ class Machine:
         self.address = address
         self.space = network.space(name)
         self.log = folder / f"{name}.log"
+        self.data = folder / name
         self._network = network
-        self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *flags: str) -> None:
+        command = [*FAIRLEAD, "agent", f"-node={self.name}", f"-bind={self.address}"]
+        self.launch([*command, f"-data-dir={self.data}", *flags])
+
+    def launch(self, command: Sequence[str], path: str = "") -> None:
+        """Start an agent by its whole command line; `path` stands before PATH."""
+        env = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}"} if path else None
         inside = ["ip", "netns", "exec", self.space]
-        command = [*inside, *FAIRLEAD, "agent", f"-node={self.name}", f"-bind={self.address}"]
-        command += [f"-data-dir={self._folder / self.name}", *flags]
         with open(self.log, "ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen([*inside, *command], stdout=log, stderr=log, env=env)
+
+    def type(self, line: str, path: str = "") -> str:
+        """What a command line prints here; empty when it fails."""
+        env = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}"} if path else None
+        command = ["ip", "netns", "exec", self.space, "sh", "-c", line]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+        return done.stdout if done.returncode == 0 else ""
 
     def ask(self, path: str, *options: str) -> Any:
         """What this machine's agent answers on 127.0.0.1:8500: JSON, or text; None for nothing."""
@@ -88,6 +99,7 @@ class Machine:
         self._process.wait()
 
     def stop(self) -> None:
+        """As an init system does."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:

@@ -51,11 +51,24 @@ def joined(start: Start, folder: Path, running: list[AgentProcess]) -> Half:
         running.append(start(home, *flags).start())
     first, second = running[-2:]
     join = f"{first.url}/v1/agent/join/127.0.0.1:{ports[1]}?wan=1"
-    with urllib.request.urlopen(urllib.request.Request(join, method="PUT")) as reply:
-        assert reply.status == 200
+    until_joined(urllib.request.Request(join, method="PUT"))
     for server in (first, second):
         until_both_are_known(server)
     return Half(first, ports[2])
+
+
+def until_joined(join: urllib.request.Request) -> None:
+    """On a busy machine a server may be up, and its gossip not yet."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            with urllib.request.urlopen(join):
+                return
+        except urllib.error.HTTPError as error:
+            why = error.read()
+            error.close()
+        assert time.monotonic() < deadline, why
+        time.sleep(0.1)
 
 
 def until_both_are_known(server: AgentProcess) -> None:

@@ -166,6 +166,41 @@ def test_without_etcd_stale_reads_go_on_and_writes_are_refused(tmp_path: Path) -
         own.remove()
 
 
+def test_when_etcd_is_set_back_the_servers_keep_what_they_know_until_they_are_restarted(
+    tmp_path: Path,
+) -> None:
+    own = Etcd().start()
+    trio = Trio(tmp_path, own)
+    file = tmp_path / "snapshot"
+    try:
+        trio.start()
+        put(trio.leader, "x", b"old")
+        own.ctl("snapshot", "save", str(file))
+        for number in range(20):
+            put(trio.leader, "x", f"new {number}".encode())
+        for server in trio.servers:
+            trio.follows(server, "x", b"new 19")
+        own.kill()
+        own.restore(file)
+        own.start()
+        for server in trio.servers:
+            eventually(lambda log=server.log: "was set back to" in log.read_text(), "its log")  # type: ignore[misc]
+            answer = ask(server, "GET", "/v1/kv/x")
+            assert (answer.status, answer.body) == (500, b"No cluster leader")
+            assert value(server, "x", "raw&stale") == b"new 19"
+            assert ask(server, "GET", "/v1/snapshot?stale").status == 200
+        for server in trio.servers:
+            server.kill()
+        for server in trio.servers:
+            server.start()
+        trio.settled()
+        assert value(trio.servers[0], "x") == b"old"
+        put(trio.servers[0], "x", b"goes on")
+    finally:
+        trio.stop()
+        own.remove()
+
+
 def test_agents_of_other_nodes_move_to_another_server_unnoticed(trio: Trio) -> None:
     client = trio.client("c1")
     body = json.dumps({"Name": "web", "Port": 80}).encode()

@@ -69,6 +69,25 @@ def test_a_stale_read_sees_what_was_written_through_the_same_server(three: Trio)
             assert value(server, f"own/{server.port}", "raw&stale") == str(round_).encode()
 
 
+def test_metrics_say_who_leads_and_how_long_ago_it_was_heard_of(three: Trio) -> None:
+    def figures(server: AgentProcess) -> dict[str, float]:
+        text = ask(server, "GET", "/v1/agent/metrics?format=prometheus").body.decode()
+        lines = [line.split() for line in text.splitlines() if not line.startswith("#")]
+        # Gauges have the host's name in theirs.
+        return {name.rpartition("consul_")[2].split("{")[0]: float(value) for name, value in lines}
+
+    def leads(server: AgentProcess) -> float:
+        seen = figures(server)
+        return next(value for name, value in seen.items() if name.endswith("server_isLeader"))
+
+    assert [leads(three.leader), *(leads(one) for one in three.followers)] == [1, 0, 0]
+    assert figures(three.leader)["raft_state_leader"] >= 1
+    for follower in three.followers:
+        assert figures(follower)["raft_leader_changes"] >= 1
+        assert figures(follower)["raft_leader_lastContact_count"] >= 1
+        assert figures(follower)["raft_leader_lastContact_sum"] < 60_000
+
+
 def test_a_stale_read_says_how_old_it_may_be(three: Trio) -> None:
     put(three.leader, "age", b"1")
     for follower in three.followers:

@@ -9,6 +9,7 @@ import resource
 from collections import Counter
 from collections.abc import Sized
 
+from fairlead.agent.cluster.identity import is_server
 from fairlead.core.members import ALIVE, FAILED
 from fairlead.metrics import INTERVAL_S, Metrics
 from fairlead.store import Store
@@ -43,14 +44,20 @@ def measure(metrics: Metrics, store: Store | None, sessions: int) -> None:
     metrics.gauge("state.kv_entries", len(store.state.kv))
     metrics.gauge("state.sessions", len(store.state.sessions))
     metrics.gauge("rpc.queries_blocking", store.watches.readers)
-    statuses = Counter(member.status for member in store.state.members.rows.values())
-    metrics.gauge("members.clients.alive", statuses[ALIVE])
-    metrics.gauge("members.clients.failed", statuses[FAILED])
+    metrics.gauge("server.isLeader", int(store.leads))
+    members = store.state.members.rows.values()
+    counts = Counter((is_server(member), member.status) for member in members)
+    for are_servers, name in ((True, "servers"), (False, "clients")):
+        metrics.gauge(f"members.{name}.alive", counts[are_servers, ALIVE])
+        metrics.gauge(f"members.{name}.failed", counts[are_servers, FAILED])
 
 
 async def run(metrics: Metrics, store: Store | None, sessions: Sized) -> None:
-    """Measure and rotate every interval."""
+    """Measure and rotate every interval; look at a follower's contact every second."""
     while True:
         measure(metrics, store, len(sessions))
-        await asyncio.sleep(INTERVAL_S)
+        for _ in range(INTERVAL_S):
+            if store is not None and not store.leads:
+                metrics.sampler("raft.leader.lastContact").add(store.contact.age_ms)
+            await asyncio.sleep(1)
         metrics.rotate()

@@ -136,8 +136,10 @@ class SharedEngine(Engine, Protocol):
     """An engine that several servers share: one of them leads, and only it can commit.
 
     Its `commit` and `replace` are fenced: they raise DeposedError, and nothing is
-    written, once another server leads. When they raise UnavailableError the
-    outcome is unknown and the lead is given up; the feed brings what did happen.
+    written, once another server leads. When they raise UnavailableError, or are
+    cancelled, the outcome is unknown and the lead is given up; the feed brings what
+    did happen. Both are only so when `lease_until` is 0 afterwards: if it is not,
+    the engine has refused the batch, nothing of it is written, and the lead is kept.
     """
 
     def feed(self) -> AsyncIterator[FeedEvent]:

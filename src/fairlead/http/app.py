@@ -224,7 +224,7 @@ class App:
         if query:
             if query.is_broken:
                 raise InvalidError("the query of the URL holds a broken % escape")
-            options = query.read_options() if route.options else DEFAULT_READ
+            options = query.read_options() if route.options else query.stale_option()
             is_remote = self._is_remote(route, query.get("dc"))
         sampler = self._samplers[route.path, request.method]
         if self.agent.link is not None and not route.local:

@@ -62,6 +62,7 @@ class ReadOptions(Struct, frozen=True):
 
 
 DEFAULT_READ = ReadOptions(0, 0, False, False)
+_STALE_READ = ReadOptions(0, 0, False, True)
 
 
 class Query:
@@ -120,6 +121,10 @@ class Query:
         if consistent and "cached" in self:
             raise InvalidError("Cannot specify ?cached with ?consistent, conflicting semantics.")
         return ReadOptions(self._index(), self._wait_ns(), consistent, stale)
+
+    def stale_option(self) -> ReadOptions:
+        """The same for routes that know none of them but `stale`."""
+        return _STALE_READ if "stale" in self else DEFAULT_READ
 
     def _index(self) -> int:
         text = self.get("index")

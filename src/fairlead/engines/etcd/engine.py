@@ -12,7 +12,6 @@ from fairlead.engines import (
     Engine,
     FeedEvent,
     Leader,
-    Renewed,
 )
 from fairlead.engines.etcd.address import Address, read_address
 from fairlead.engines.etcd.barriers import Barriers
@@ -186,8 +185,8 @@ class EtcdEngine:
         if self._runs is None:
             self._runs = asyncio.create_task(self._following.run(), name="etcd-feed")
             self._runs.add_done_callback(lambda _: self._following.wake())
-        if self._following.wants_load:
-            yield Renewed()
+        for event in self._following.told_again():
+            yield event
         while True:
             yield await self._following.next(self._runs)
 

@@ -67,15 +67,14 @@ class Following:
         self._failures = 0
         self._rest: list[Any] = []
         self._index = (0, b"")
-        self.wants_load = False
-        """Whether Renewed was the last thing that was told."""
+        self._wants_load = False
         self._events: deque[FeedEvent] = deque()
         self._is_news = asyncio.Event()
         self._is_room = asyncio.Event()
 
     def loaded(self, loaded: Loaded) -> None:
         """Where `run` begins, or goes on after Renewed."""
-        self._loaded, self.wants_load = loaded, False
+        self._loaded, self._wants_load = loaded, False
         self._is_loaded.set()
 
     def stands(self) -> None:
@@ -92,8 +91,16 @@ class Following:
             await self._is_news.wait()
         self._is_room.set()
         event = self._events.popleft()
-        self.wants_load = isinstance(event, Renewed)
+        self._wants_load = isinstance(event, Renewed)
         return event
+
+    def told_again(self) -> list[FeedEvent]:
+        """For whoever was told to load and could not: so it does not know who leads either."""
+        if not self._wants_load:
+            return []
+        nobody: list[FeedEvent] = [] if self._reported is None else [Elected(None)]
+        self._reported = None
+        return [*nobody, Renewed()]
 
     def wake(self) -> None:
         """Make `next` look again."""
