@@ -52,6 +52,8 @@ _BATCH_LIMIT = 1024
 
 
 LEADING = Contact(True, 0)
+NOTHING_KNOWN = Contact(False, 2**62)
+"""Older than anybody accepts."""
 
 _Pending = tuple[Command, asyncio.Future[Any]]
 
@@ -80,13 +82,23 @@ class Store:
         self._turn = asyncio.Lock()
         self._writer: asyncio.Task[None] | None = None
 
+    def take_engine(self, engine: SharedEngine) -> None:
+        """It is there now, in the place of one that was awaited; `open` comes next."""
+        assert self.following is not None, "only servers among several wait for theirs"
+        self.engine = self.following.engine = engine
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the memory has been loaded: until then there is nothing that could be read."""
+        return self._writer is not None
+
     async def open(self) -> None:
         """Load what the engine holds and start to write.
 
         Raises:
             SettingsError: it holds what this version cannot read.
         """
-        self.state = await self.load()
+        self.replace_state(await self.load())
         if self.following is not None:
             self.following.start()
         self._writer = asyncio.create_task(self._write(), name="store-writer")
@@ -119,6 +131,8 @@ class Store:
     @property
     def contact(self) -> Contact:
         """How fresh the memory of this server is."""
+        if not self.is_open:
+            return NOTHING_KNOWN
         return LEADING if self.leads or self.following is None else self.following.contact
 
     @property

@@ -27,7 +27,8 @@ from fairlead.agent.tasks import Tasks
 from fairlead.client import TLSOptions
 from fairlead.clock import Clock
 from fairlead.core.keys import node_key
-from fairlead.engines import Contents, Engine
+from fairlead.engines import Contents, Engine, SharedEngine
+from fairlead.engines.awaited import AwaitedEngine
 from fairlead.metrics import Metrics
 from fairlead.settings.settings import Settings
 from fairlead.store import Store
@@ -111,8 +112,18 @@ class Agent:
         if isinstance(self.cluster, ServerCluster):
             self.cluster.links.admit = supervisor.admission.admit
 
+    async def open_store(self, engine: SharedEngine) -> None:
+        """The engine that was awaited is there: load the state.
+
+        Raises:
+            SettingsError: it holds what this version cannot read.
+        """
+        self.store.take_engine(engine)
+        await self.store.open()
+        gc.freeze()
+
     async def start(self) -> None:
-        """Load the state and begin; a client looks for a server.
+        """Load the state, unless its engine is awaited, and begin; a client looks for a server.
 
         Raises:
             SettingsError: the engine holds what this version cannot read, or nobody to
@@ -129,9 +140,10 @@ class Agent:
         await self.registrations.start(self._tasks, declared(self.settings))
 
     async def _start_server(self, cluster: ServerCluster) -> None:
-        await self.store.open()
-        # What was loaded stays: the collector need not look at it again.
-        gc.freeze()
+        if not isinstance(self.store.engine, AwaitedEngine):
+            await self.store.open()
+            # What was loaded stays: the collector need not look at it again.
+            gc.freeze()
         if self.store.following is None:
             self._duties.take_up()
         else:

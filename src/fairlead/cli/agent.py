@@ -30,7 +30,8 @@ from fairlead.clock import SystemClock
 from fairlead.data_dir import locked
 from fairlead.dns.queries import query_finder
 from fairlead.dns.server import DnsServer
-from fairlead.engines import open_engine
+from fairlead.engines import open_engine, open_shared_engine
+from fairlead.engines.awaited import AwaitedEngine
 from fairlead.engines.etcd.address import with_options
 from fairlead.errors import SettingsError
 from fairlead.http.inward import Inward
@@ -166,23 +167,38 @@ def _engine_address(settings: Settings) -> str:
 
 
 async def _serve_with_etcd(settings: Settings, read: Callable[[], dict[str, Any]]) -> int:
-    """As one of several servers; a signal ends the wait for the others."""
+    """As one of several servers, which answers from the start and waits for the others."""
     # Not imported by agents that need none: it brings gRPC, 100 ms and 25 MB.
-    supervised = import_module("fairlead.agent.etcd.supervisor").supervised
-    waiting: asyncio.Task[Supervisor] = asyncio.create_task(supervised(settings, SystemClock()))
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, waiting.cancel)
-    try:
-        supervisor = await waiting
-    except asyncio.CancelledError:
-        log.info("agent stopped before it was one of several servers")
-        return 0
+    prepared = import_module("fairlead.agent.etcd.supervisor").prepared
+    supervisor: Supervisor = await prepared(settings, SystemClock())
     try:
         with _pid_file(settings.pid_file):
-            engine = open_engine(supervisor.engine_address)
-            return await _serve(settings, engine, read, supervisor)
+            return await _serve(settings, AwaitedEngine(), read, supervisor)
     finally:
         await supervisor.stop()
+
+
+async def _join_others(agent: Agent, supervisor: Supervisor) -> None:
+    """Return once this server is one of several, or the agent is to end.
+
+    Raises:
+        SettingsError: it cannot become one.
+    """
+
+    async def join() -> None:
+        await supervisor.start()
+        await agent.open_store(open_shared_engine(supervisor.engine_address))
+        agent.look_after(supervisor)
+
+    joining, ending = asyncio.create_task(join()), asyncio.create_task(agent.ended.wait())
+    await asyncio.wait([joining, ending], return_when=asyncio.FIRST_COMPLETED)
+    if joining.done():
+        ending.cancel()
+        await joining
+        return
+    joining.cancel()
+    await asyncio.wait([joining])
+    log.info("agent stopped before it was one of several servers")
 
 
 async def _serve(
@@ -196,8 +212,6 @@ async def _serve(
     gc.set_threshold(50_000, 20, 20)
     try:
         agent = Agent(settings, engine, SystemClock())
-        if supervisor is not None:
-            agent.look_after(supervisor)
         ending = _Ending(agent)
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, ending.caught, name)
@@ -215,10 +229,17 @@ async def _serve(
     try:
         await server.start()
         await names.start()
-        await agent.listen()
         loop.add_signal_handler(signal.SIGHUP, _reload_on_signal, agent)
-        watches.take_over(watch_definitions(settings.watches))
+        if supervisor is None:
+            await agent.listen()
         _print_banner(agent, [*server.listening, *names.listening])
+        if supervisor is not None:
+            await _join_others(agent, supervisor)
+            if not agent.ended.is_set():
+                await agent.listen()
+        if not agent.ended.is_set():
+            watches.take_over(watch_definitions(settings.watches))
+            _log_started(agent)
         await agent.ended.wait()
     finally:
         await watches.stop()
@@ -300,7 +321,10 @@ def _print_banner(agent: Agent, listening: list[str]) -> None:
     for name, value in rows:
         print(f"{name:>15}: {value}")
     print("\n==> Log data will now stream in as it occurs:\n", flush=True)
-    if settings.server:
+
+
+def _log_started(agent: Agent) -> None:
+    if agent.settings.server:
         state = agent.store.state
         log.info("agent started: index=%d keys=%d", state.index, len(state.kv))
     else:

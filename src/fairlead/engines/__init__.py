@@ -30,6 +30,7 @@ __all__ = [
     "SharedEngine",
     "StoredRow",
     "open_engine",
+    "open_shared_engine",
 ]
 
 DAMAGED_HINT = "move it away, start the agent with nothing, and restore a snapshot"
@@ -193,3 +194,15 @@ def open_engine(address: str) -> Engine:
         )
     opener: Callable[[str], Engine] = import_module(ENGINES[scheme]).open
     return opener(rest)
+
+
+def open_shared_engine(address: str) -> SharedEngine:
+    """The same for servers among several.
+
+    Raises:
+        SettingsError: no such engine, or it cannot be opened, or cannot be shared.
+    """
+    engine = open_engine(address)
+    if not isinstance(engine, SharedEngine):
+        raise SettingsError(f'engine "{address}" is for one server')
+    return engine

@@ -244,7 +244,9 @@ class App:
             return handler
         if request.method != "GET" or route.is_leaders:
             return led(self, handler)
-        return handler if options.stale else confirmed(self, handler, quorum=options.consistent)
+        if options.stale and self.agent.store.is_open:
+            return handler
+        return confirmed(self, handler, quorum=options.consistent)
 
     def _find(self, path: str) -> Route | None:
         route = self._exact.get(path)

@@ -83,7 +83,7 @@ class Confirmed:
         """As `start`; without delay where nobody else can know more, or need not be asked."""
         store, options = self._app.agent.store, self._request.plan.options
         self._reply = reply
-        if store.may_answer or options.stale:
+        if store.may_answer or (options.stale and store.is_open):
             self._answer()
         else:
             self.start(reply)

@@ -50,7 +50,7 @@ from fairlead.engines.etcd.client import Client
 from fairlead.errors import FairleadError, SettingsError
 from fairlead.settings.settings import Settings
 
-__all__ = ["Supervisor", "supervised"]
+__all__ = ["Supervisor", "prepared", "supervised"]
 
 log = logging.getLogger("agent.etcd")
 
@@ -72,10 +72,8 @@ _REMEDIES = {
 }
 
 
-async def supervised(settings: Settings, clock: Clock, limits: Limits | None = None) -> Supervisor:
-    """Find the others if this server does not know them yet, start etcd, wait until it answers.
-
-    It waits as long as it takes; cancel it to end that.
+async def prepared(settings: Settings, clock: Clock, limits: Limits | None = None) -> Supervisor:
+    """One to `start`: there is a fit etcd, and the data directory is this server's.
 
     Raises:
         SettingsError: it cannot be done as it was told.
@@ -84,10 +82,15 @@ async def supervised(settings: Settings, clock: Clock, limits: Limits | None = N
     folder = Folder(settings.data_dir)
     try:
         given = _Given(settings, clock, limits or Limits(), binary, folder)
-        supervisor = Supervisor(given)
+        return Supervisor(given)
     except BaseException:
         folder.close()
         raise
+
+
+async def supervised(settings: Settings, clock: Clock, limits: Limits | None = None) -> Supervisor:
+    """One that has started."""
+    supervisor = await prepared(settings, clock, limits)
     try:
         await supervisor.start()
     except BaseException:
@@ -169,7 +172,13 @@ class Supervisor:
     # ---------------------------------------------------------------- the start
 
     async def start(self) -> None:
-        """See `supervised`."""
+        """Find the others if this server does not know them yet, start etcd, wait until it answers.
+
+        It waits as long as it takes; cancel it to end that, and `stop`.
+
+        Raises:
+            SettingsError: it cannot be done as it was told.
+        """
         settings = self._given.settings
         if self._certificates.warning:
             log.warning("%s", self._certificates.warning)
