@@ -10,6 +10,8 @@ from tests.servers.trio import ask, eventually
 
 __all__ = ["ServerProcess", "Supervised"]
 
+_PORTS = ("http", "server", "serf_lan", "serf_wan", "etcd")
+
 
 class ServerProcess(AgentProcess):
     """One of them."""
@@ -35,7 +37,7 @@ class Supervised:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = {name: free_port() for name in ("http", "server", "serf_lan", "etcd")}
+        self.ports = {name: free_port() for name in _PORTS}
         self.servers = [self.server(number) for number in (1, 2, 3)]
 
     def server(self, number: int) -> ServerProcess:
