@@ -246,7 +246,7 @@ class App:
             return led(self, handler)
         if options.stale and self.agent.store.is_open:
             return handler
-        return confirmed(self, handler, quorum=options.consistent)
+        return confirmed(self, handler, quorum=options.consistent, stale=options.stale)
 
     def _find(self, path: str) -> Route | None:
         route = self._exact.get(path)

@@ -42,11 +42,15 @@ def led(app: App, handler: Handler) -> Handler:
     return handle
 
 
-def confirmed(app: App, handler: Handler, *, quorum: bool) -> Handler:
-    """The handler of a read that must see all that was committed."""
+def confirmed(app: App, handler: Handler, *, quorum: bool, stale: bool = False) -> Handler:
+    """The handler of a read that must see all that was committed.
+
+    One that need not (`stale`) waits all the same while there is nothing to read.
+    """
 
     def handle(agent: Agent, request: Request) -> Outcome:
-        if agent.store.may_answer and not quorum:
+        store = agent.store
+        if (store.may_answer and not quorum) or (stale and store.is_open):
             return handler(agent, request)
         return Confirmed(app, request, quorum=quorum)
 

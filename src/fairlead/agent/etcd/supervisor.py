@@ -47,7 +47,7 @@ from fairlead.agent.tasks import Tasks
 from fairlead.clock import Clock
 from fairlead.engines.etcd.address import read_address
 from fairlead.engines.etcd.client import Client
-from fairlead.errors import FairleadError, SettingsError
+from fairlead.errors import FairleadError, SettingsError, UnavailableError
 from fairlead.settings.settings import Settings
 
 __all__ = ["Supervisor", "prepared", "supervised"]
@@ -281,13 +281,22 @@ class Supervisor:
         """Should this server have moved since it joined, tell the others where it is."""
         own = self._view.peer.url
         member_id = (await self.client.status()).header.member_id
-        for member in await self.client.member_list():
+        for member in await self._members():
             if member_id == member.ID and list(member.peerURLs) != [own]:
                 log.warning("this server has moved: from=%s to=%s", member.peerURLs[0], own)
                 try:
                     await self.client.member_update(member_id, [own])
                 except FairleadError as error:
                     log.error("the others do not know yet that this server moved: why=%s", error)
+
+    async def _members(self) -> list[Any]:
+        """Those etcd knows; one that has just been given its vote may not know of it yet."""
+        while True:
+            try:
+                return list(await self.client.member_list())
+            except UnavailableError as error:
+                log.debug("the members are not known yet: why=%s", error)
+            await asyncio.sleep(_POLL_S)
 
     def _settle(self, stage: str, plan: Plan | None) -> None:
         self._file.keep(stage, plan)
