@@ -19,7 +19,7 @@ run: $(READY) ## run an agent that keeps nothing, on http://127.0.0.1:8500
 	@$(BIN)/fairlead agent -dev
 
 test: lint types ## all checks and tests: what CI runs (under 10 minutes on 2 cores)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup --durations=25
 
 lint: $(READY) ## ruff: rules and format
 	@$(BIN)/ruff check --quiet
@@ -39,6 +39,9 @@ test-crash: $(READY) ## kill -9 a hundred times under load, count what was lost
 
 test-fuzz: $(READY) ## fuzz requests and configuration for ten minutes
 	@FAIRLEAD_FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest tests/fuzz -rs
+
+test-servers: $(READY) ## whole clusters and datacenters, killed, cut off and moved (six minutes)
+	@$(BIN)/python -m pytest -m long -n 2 --dist loadgroup
 
 test-faults: $(READY) ## three servers under random faults for three minutes, every answer checked
 	@$(BIN)/python -m tests.faults $(FAULTS)
@@ -65,5 +68,5 @@ clean: ## remove what the targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help setup run test lint types fix conformance test-crash test-faults test-fuzz bench bench-checks bench-cluster bench-scale bench-prometheus \
+.PHONY: help setup run test lint types fix conformance test-crash test-servers test-faults test-fuzz bench bench-checks bench-cluster bench-scale bench-prometheus \
         lock clean

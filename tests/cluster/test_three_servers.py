@@ -20,7 +20,7 @@ from tests.cluster.namespaces import Machine, Network, why_not
 from tests.etcd import etcd_binary
 from tests.processes import ROOT
 
-pytestmark = pytest.mark.xdist_group("cluster")
+pytestmark = [pytest.mark.xdist_group("cluster"), pytest.mark.long]
 
 NAMES = "consul.service.consul"
 

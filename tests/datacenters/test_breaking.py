@@ -13,7 +13,7 @@ import pytest
 from tests.datacenters.sites import ALIVE, FAILED, LEFT, Site, Sites, request, sites_in, until
 from tests.processes import free_port
 
-pytestmark = pytest.mark.xdist_group("datacenters")
+pytestmark = [pytest.mark.xdist_group("datacenters"), pytest.mark.long]
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NQ=="
 NO_PATH = "No path to datacenter"

@@ -15,7 +15,7 @@ from tests.faults.report import keep, table
 from tests.faults.run import Plan, run
 from tests.processes import ROOT
 
-pytestmark = pytest.mark.xdist_group("cluster")
+pytestmark = [pytest.mark.xdist_group("cluster"), pytest.mark.long]
 
 
 def test_three_servers_that_do_not_know_each_other_are_found_out(tmp_path: Path) -> None:

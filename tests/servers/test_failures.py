@@ -14,7 +14,7 @@ from tests.etcd import Etcd
 from tests.processes import AgentProcess
 from tests.servers.trio import Trio, ask, eventually, put, value
 
-pytestmark = pytest.mark.xdist_group("servers")
+pytestmark = [pytest.mark.xdist_group("servers"), pytest.mark.long]
 
 
 def session_of(server: AgentProcess, **fields: str) -> str:

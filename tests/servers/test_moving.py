@@ -16,7 +16,7 @@ from tests.processes import AgentProcess, fairlead_agent, free_port
 from tests.servers.supervised import Supervised
 from tests.servers.trio import ask, eventually, put, value
 
-pytestmark = pytest.mark.xdist_group("moving")
+pytestmark = [pytest.mark.xdist_group("moving"), pytest.mark.long]
 
 _KEYS = 400
 

@@ -15,7 +15,7 @@ from tests.etcd import Etcd
 from tests.servers.supervised import ServerProcess, Supervised
 from tests.servers.trio import Trio, ask, eventually, put, value
 
-pytestmark = pytest.mark.xdist_group("peers")
+pytestmark = [pytest.mark.xdist_group("peers"), pytest.mark.long]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from fairlead.agent.etcd.upkeep import Upkeep
 from fairlead.errors import NotFoundError, SettingsError, UnavailableError
 from tests.agent.etcd.servers import OTHER_SECRET, Server, Servers, until
 
-pytestmark = pytest.mark.xdist_group("etcd")
+pytestmark = [pytest.mark.xdist_group("etcd"), pytest.mark.long]
 
 ALL = {"s1": True, "s2": True, "s3": True}
 
