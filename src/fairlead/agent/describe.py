@@ -13,6 +13,7 @@ from fairlead.core.rows import MemberRow
 from fairlead.core.wan import known_datacenters
 from fairlead.durations import format_duration
 from fairlead.settings.settings import Settings
+from fairlead.store import Store
 from fairlead.version import API_VERSION, __version__
 
 __all__ = ["config", "debug_config", "member", "stats"]
@@ -152,7 +153,7 @@ def _server_stats(agent: Agent) -> dict[str, dict[str, str]]:
         "raft": {
             "applied_index": index,
             "commit_index": index,
-            "last_contact": "0" if leads else f"{store.contact.age_ms}ms",
+            "last_contact": _last_contact(store),
             "last_log_index": index,
             "num_peers": str(peers),
             "state": "Leader" if leads else "Follower",
@@ -169,3 +170,9 @@ def _local_stats(agent: Agent) -> dict[str, str]:
         "checks": str(len(local.checks)),
         "services": str(len(local.services)),
     }
+
+
+def _last_contact(store: Store) -> str:
+    if not store.is_open:
+        return "never"
+    return "0" if store.leads else f"{store.contact.age_ms}ms"

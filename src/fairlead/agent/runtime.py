@@ -57,7 +57,7 @@ async def run(metrics: Metrics, store: Store | None, sessions: Sized) -> None:
     while True:
         measure(metrics, store, len(sessions))
         for _ in range(INTERVAL_S):
-            if store is not None and not store.leads:
+            if store is not None and store.is_open and not store.leads:
                 metrics.sampler("raft.leader.lastContact").add(store.contact.age_ms)
             await asyncio.sleep(1)
         metrics.rotate()

@@ -143,6 +143,13 @@ def _run(read: Callable[[], dict[str, Any]]) -> int:
     for text in warnings(settings):
         log.warning("%s", text)
     _raise_file_limit()
+    exit_code = _run_by(settings, read)
+    log.info("agent stopped")
+    return exit_code
+
+
+def _run_by(settings: Settings, read: Callable[[], dict[str, Any]]) -> int:
+    """Run with the engine of the settings, if it is a server."""
     if settings.server and settings.engine == SUPERVISED:
         return uvloop.run(_serve_with_etcd(settings, read))
     with contextlib.ExitStack() as held:
@@ -246,7 +253,6 @@ async def _serve(
         await names.stop()
         await server.stop()
         await agent.stop()
-    log.info("agent stopped")
     return agent.exit_code
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from fairlead.agent.cluster.leadership import Leadership
 from fairlead.agent.cluster.link_registry import LinkRegistry
-from fairlead.agent.registry import StoreRegistry
+from fairlead.agent.registry import NodeContents, StoreRegistry
 from fairlead.core.commands import Command
-from fairlead.store import Store
+from fairlead.errors import UnavailableError
+from fairlead.store import NO_LEADER, Store
 
 __all__ = ["ServerRegistry"]
 
@@ -20,6 +21,11 @@ class ServerRegistry(StoreRegistry):
         super().__init__(store)
         self._leadership = leadership
         self._leader = LinkRegistry(leadership.link)
+
+    async def contents(self, node: str) -> NodeContents:
+        if not self._store.is_open:
+            raise UnavailableError(NO_LEADER)
+        return await super().contents(node)
 
     async def submit(self, command: Command) -> Any:
         """As `Registry.submit`; without a leader it waits a while for one."""
