@@ -63,14 +63,7 @@ class _Command:
 
     async def run(self, news: bytes, index: int) -> Handled:
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._args,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "CONSUL_INDEX": str(index)},
-                start_new_session=True,
-            )
+            process = await self._start(index)
         except (OSError, ValueError) as error:
             why = (getattr(error, "strerror", None) or str(error)).lower()
             return Handled("", f"fork/exec {self._args[0]}: {why}")
@@ -79,11 +72,36 @@ class _Command:
             await asyncio.gather(_feed(process, news), _read(process, capture))
             code = await process.wait()
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+            await _end(process)
         return Handled(capture.cut_text(), _failure(code))
+
+    async def _start(self, index: int) -> asyncio.subprocess.Process:
+        """Whoever is cancelled meanwhile leaves nothing that runs."""
+        starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                *self._args,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "CONSUL_INDEX": str(index)},
+                start_new_session=True,
+            )
+        )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # Cancelled itself, asyncio would end the process alone, and wait for its children.
+            with contextlib.suppress(OSError, ValueError):
+                await _end(await starting)
+            raise
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill it with whatever it has started, if it still runs."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 async def _feed(process: asyncio.subprocess.Process, news: bytes) -> None:
