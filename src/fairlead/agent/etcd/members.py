@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from typing import Any
 
 from msgspec import Struct
 
 from fairlead.agent.etcd.admission import explained, is_reachable, node_name
 from fairlead.engines.etcd.client import Client
-from fairlead.errors import FairleadError, NotFoundError
+from fairlead.errors import FairleadError, NotFoundError, UnavailableError
 
 __all__ = ["Member", "Members"]
+
+_REMOVE_S = 8.0
+_RETRY_S = 0.5
 
 
 class Member(Struct, frozen=True):
@@ -55,16 +60,28 @@ class Members:
     async def remove(self, member_id: str) -> None:
         """Remove a member for good. Its server stops, should it live; it may come back empty.
 
+        It is tried for a while: when a member is lost, etcd may first have to find another
+        leader, and takes no change until the others have been connected for some seconds.
+
         Raises:
             NotFoundError: there is none of that id.
             UnavailableError: etcd refuses, as it would lose its majority; or does not answer.
         """
         if member_id not in {member.id for member in await self.all()}:
             raise NotFoundError(f'there is no etcd member "{member_id}"')
-        try:
-            await self._client.member_remove(int(member_id, 16))
-        except FairleadError as error:
-            raise explained(error) from error
+        give_up_at = time.monotonic() + _REMOVE_S
+        while True:
+            try:
+                await self._client.member_remove(int(member_id, 16))
+                return
+            except FairleadError as error:
+                if "not enough started members" in str(error) or time.monotonic() > give_up_at:
+                    raise explained(error) from error
+            await asyncio.sleep(_RETRY_S)
+            with contextlib.suppress(UnavailableError):
+                # One whose answer was lost may have been made.
+                if member_id not in {member.id for member in await self.all()}:
+                    return
 
 
 def _member(member: Any, leader: int) -> Member:
